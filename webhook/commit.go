@@ -1,0 +1,218 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+)
+
+// commits lets concurrent calls of Dispatch share commits: while some commits
+// are under way, what arrives waits together for the next one.
+type commits struct {
+	mu      sync.Mutex
+	pending []*commit
+	leaders int
+}
+
+// commit is one call's batch on its way into the store.
+type commit struct {
+	batch    *Batch
+	existing []Existing
+	err      error
+	done     chan struct{} // told when the result is there; capacity 1
+}
+
+const (
+	maxLeaders = 4   // commits under way at a time
+	maxShared  = 256 // batches of one commit
+)
+
+// enqueue stores b: in the host's transaction, or in the Queue, where
+// concurrent calls share a commit if that is cheaper.
+func (d *Dispatcher) enqueue(ctx context.Context, b *Batch, outbox Outbox) ([]Existing, error) {
+	own := outbox == nil
+	if own {
+		outbox = d.cfg.Queue
+	}
+	if _, ok := outbox.(Immediate); ok {
+		return d.enqueueIn(ctx, outbox, b)
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	all, ok := outbox.(BatchOutbox)
+	if !ok || !own {
+		return d.enqueueIn(ctx, outbox, b)
+	}
+	return d.share(ctx, all, &commit{batch: b, done: make(chan struct{}, 1)})
+}
+
+// share lets c be committed with others, and waits for that, but not past ctx.
+func (d *Dispatcher) share(ctx context.Context, all BatchOutbox, c *commit) ([]Existing, error) {
+	if d.commits.join(c) && !d.pool.Go(func() { d.lead(all) }) {
+		d.lead(all) // the pool has ended
+	}
+	select {
+	case <-c.done:
+		return c.existing, c.err
+	case <-ctx.Done():
+	}
+	if d.commits.leave(c) {
+		return nil, ctx.Err()
+	}
+	return nil, fmt.Errorf("%w: it is not known whether the event was stored", ctx.Err())
+}
+
+func (d *Dispatcher) enqueueIn(ctx context.Context, o Outbox, b *Batch) (existing []Existing, err error) {
+	err = d.contain(ctx, "store", func() (err error) {
+		existing, err = o.Enqueue(ctx, b)
+		return err
+	})
+	return existing, err
+}
+
+// join lets c wait; true means that somebody has to lead.
+func (cs *commits) join(c *commit) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.pending = append(cs.pending, c)
+	if cs.leaders >= maxLeaders {
+		return false
+	}
+	cs.leaders++
+	return true
+}
+
+// leave takes c back; false means that its commit is under way.
+func (cs *commits) leave(c *commit) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	i := slices.Index(cs.pending, c)
+	if i < 0 {
+		return false
+	}
+	cs.pending = slices.Delete(cs.pending, i, i+1)
+	return true
+}
+
+// take returns what waits, at most maxShared; with nothing, the leader ends.
+func (cs *commits) take() []*commit {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	n := min(len(cs.pending), maxShared)
+	if n == 0 {
+		cs.leaders--
+		return nil
+	}
+	group := slices.Clone(cs.pending[:n])
+	cs.pending = slices.Delete(cs.pending, 0, n)
+	return group
+}
+
+// lead commits what waits, in one go, and each batch by itself where that
+// fails, until nothing waits.
+func (d *Dispatcher) lead(all BatchOutbox) {
+	for group := d.commits.take(); group != nil; group = d.commits.take() {
+		d.commit(all, group)
+	}
+}
+
+func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
+	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.StoreTimeout)
+	defer cancel()
+	batches := make([]*Batch, len(group))
+	for i, c := range group {
+		batches[i] = c.batch
+	}
+	var existing [][]Existing
+	err := d.contain(ctx, "store", func() (err error) {
+		existing, err = all.EnqueueAll(ctx, batches)
+		if err == nil && len(existing) != len(batches) {
+			err = fmt.Errorf("EnqueueAll returned %d results for %d batches", len(existing), len(batches))
+		}
+		return err
+	})
+	for i, c := range group {
+		switch {
+		case err == nil:
+			c.existing = existing[i]
+		case len(group) == 1 || ctx.Err() != nil:
+			c.err = err
+		default:
+			c.existing, c.err = d.enqueueIn(ctx, d.cfg.Queue, c.batch)
+		}
+		c.done <- struct{}{}
+	}
+}
+
+// contain runs the host's code and turns a panic in it into an error.
+func (d *Dispatcher) contain(ctx context.Context, where string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = d.panicked(ctx, where, v)
+		}
+	}()
+	return f()
+}
+
+// panicked reports a panic of the host's code. Its value may hold anything,
+// so the error and the log name only its type.
+func (d *Dispatcher) panicked(ctx context.Context, where string, v any) error {
+	d.cfg.Logger.ErrorContext(ctx, "webhook: panic", "where", where, "type", fmt.Sprintf("%T", v))
+	if hook := d.cfg.Hooks.Panicked; hook != nil {
+		func() {
+			defer func() { _ = recover() }() // a panic about a panic ends here
+			hook(ctx, where, v, debug.Stack())
+		}()
+	}
+	return fmt.Errorf("%w in the %s (%T)", ErrPanic, where, v)
+}
+
+// hook calls one of the Hooks and contains its panics.
+func (d *Dispatcher) hook(ctx context.Context, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			_ = d.panicked(ctx, "hook", v)
+		}
+	}()
+	f()
+}
+
+func (d *Dispatcher) dispatchedHook(ctx context.Context, m *Message, r Receipt) {
+	if hook := d.cfg.Hooks.Dispatched; hook != nil {
+		d.hook(ctx, func() { hook(ctx, m, r) })
+	}
+}
+
+// ended reports a final state.
+func (d *Dispatcher) ended(ctx context.Context, dl *Delivery) {
+	if dl.State == Failed || dl.State == Dropped {
+		d.cfg.Logger.WarnContext(ctx, "webhook: delivery "+dl.State.String(), "delivery", dl.ID,
+			"message", dl.MessageID, "endpoint", dl.EndpointID, "attempts", dl.Attempts, "reason", dl.Reason)
+	}
+	if hook := d.cfg.Hooks.Ended; hook != nil {
+		d.hook(ctx, func() { hook(ctx, *dl) })
+	}
+}
+
+// storeFailed reports that a store returned an error to a worker.
+func (d *Dispatcher) storeFailed(ctx context.Context, op string, err error) {
+	d.cfg.Logger.ErrorContext(ctx, "webhook: store failed", "op", op, "error", err)
+	if hook := d.cfg.Hooks.StoreFailed; hook != nil {
+		d.hook(ctx, func() { hook(ctx, op, err) })
+	}
+}
+
+// sleep waits, or returns false when ctx ends first.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

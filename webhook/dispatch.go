@@ -1,0 +1,351 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/outhook/outhook/retry"
+)
+
+// Dispatch brings e to every endpoint that is registered for one of scopes, or
+// for Everywhere, and selects e's type and source. It validates, matches,
+// encodes and stores, in this order, and does no network I/O of its own: the
+// caller never waits for a receiver.
+//
+// A nil error means that all deliveries under stored policies are as durable
+// as the Queue makes them. Nothing matched is no error either: the receipt is
+// empty. An event that is invalid, or that an encoder cannot carry, is an
+// error, and nothing is stored or sent. An endpoint that cannot take the event
+// (see Receipted.State) costs the others nothing. Volatile deliveries for
+// which there is no room are dropped and reported to the hooks, without an
+// error.
+//
+// Dispatch works without Run and beside it; without Run, in this process or
+// another, stored deliveries wait. After Shutdown, stored deliveries are
+// refused with ErrClosed and volatile ones are dropped.
+func (d *Dispatcher) Dispatch(ctx context.Context, e Event, scopes ...Scope) (Receipt, error) {
+	w, err := d.newWork(ctx, e, scopes)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if d.cfg.Endpoints == nil {
+		return Receipt{}, fmt.Errorf("webhook: %w: Dispatch needs Config.Endpoints", ErrUnsupported)
+	}
+	return d.dispatch(ctx, w, d.cfg.Endpoints, nil)
+}
+
+// DispatchTx is Dispatch inside the host's own transaction: outbox is what the
+// store's InTx returned for it. All deliveries are written, those under
+// volatile policies too, and exist if and only if the transaction commits.
+// Call Wake after the commit to have them sent at once.
+func (d *Dispatcher) DispatchTx(ctx context.Context, outbox Outbox, e Event, scopes ...Scope) (Receipt, error) {
+	w, err := d.newWork(ctx, e, scopes)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if outbox == nil {
+		return Receipt{}, errors.New("webhook: DispatchTx needs an outbox; use the store's InTx")
+	}
+	var m Matcher = d.cfg.Endpoints
+	if own, ok := outbox.(Matcher); ok {
+		m = own
+	} else if d.cfg.Endpoints == nil {
+		return Receipt{}, fmt.Errorf("webhook: %w: DispatchTx needs Config.Endpoints", ErrUnsupported)
+	}
+	return d.dispatch(ctx, w, m, outbox)
+}
+
+// DispatchTo brings e to the given endpoints, which need not be registered,
+// whatever they select: a step of an automation that carries its own URL. An
+// endpoint without an ID gets one that its URL and name imply; its Scope may
+// be empty. An invalid endpoint is an error, and nothing is stored or sent.
+// A stored delivery keeps its endpoint with it, secrets included.
+func (d *Dispatcher) DispatchTo(ctx context.Context, e Event, endpoints ...Endpoint) (Receipt, error) {
+	w, err := d.newWork(ctx, e, nil)
+	if err != nil {
+		return Receipt{}, err
+	}
+	w.inline = true
+	var errs []error
+	if len(endpoints) > d.cfg.MaxFanOut {
+		return Receipt{}, fmt.Errorf("%w: %d were given, Config.MaxFanOut is %d", ErrFanOut, len(endpoints), d.cfg.MaxFanOut)
+	}
+	seen := make(map[string]bool, len(endpoints))
+	for i := range endpoints {
+		ep := endpoints[i]
+		if ep.ID == "" {
+			ep.ID = inlineID(&ep)
+		}
+		err := d.Check(&ep)
+		if seen[ep.ID] {
+			err = &EndpointError{ID: ep.ID, Err: errors.New("its ID is there twice; give each its own")}
+		}
+		seen[ep.ID] = true
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		w.endpoints = append(w.endpoints, &ep)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Receipt{}, err
+	}
+	return d.write(ctx, w, nil)
+}
+
+// dispatch matches and writes.
+func (d *Dispatcher) dispatch(ctx context.Context, w *work, m Matcher, outbox Outbox) (Receipt, error) {
+	q := Query{Scopes: w.scopes, Type: w.kind, Source: w.source}
+	found, err := d.match(ctx, m, q)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("webhook: match: %w", err)
+	}
+	w.endpoints = wanting(found, q)
+	d.targets.note(w.endpoints)
+	if len(w.endpoints) > d.cfg.MaxFanOut {
+		return Receipt{}, fmt.Errorf("%w: %q matched %d, Config.MaxFanOut is %d", ErrFanOut, w.kind, len(w.endpoints), d.cfg.MaxFanOut)
+	}
+	return d.write(ctx, w, outbox)
+}
+
+// wanting returns those of found that want the event, each once: a store may
+// return more.
+func wanting(found []*Endpoint, q Query) []*Endpoint {
+	if len(found) == 1 && found[0] != nil && found[0].Matches(q) {
+		return found
+	}
+	var out []*Endpoint
+	seen := make(map[string]bool, len(found))
+	for _, ep := range found {
+		if ep != nil && !seen[ep.ID] && ep.Matches(q) {
+			seen[ep.ID] = true
+			out = append(out, ep)
+		}
+	}
+	return out
+}
+
+func (d *Dispatcher) match(ctx context.Context, m Matcher, q Query) (found []*Endpoint, err error) {
+	if _, ok := m.(Immediate); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = d.bound(ctx)
+		defer cancel()
+	}
+	err = d.contain(ctx, "store", func() (err error) {
+		found, err = m.Match(ctx, q)
+		return err
+	})
+	return found, err
+}
+
+// dispatched is everything that the common Dispatch allocates: one message,
+// with one body, for one endpoint.
+type dispatched struct {
+	msg      Message
+	bodies   [1]Body
+	delivery [1]Delivery
+	receipt  [1]Receipted
+	job      job
+}
+
+// write encodes the event for its endpoints, stores what is to be stored and
+// starts what is volatile. A nil outbox means the Queue.
+func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt, error) {
+	n := len(w.endpoints)
+	if n == 0 {
+		d.dispatchedHook(ctx, &Message{Type: w.kind, Time: w.time, EventID: w.eventID, Source: w.source}, Receipt{})
+		return Receipt{}, nil
+	}
+	one := &dispatched{}
+	deliveries, receipts := one.delivery[:], one.receipt[:]
+	if n > 1 {
+		deliveries, receipts = make([]Delivery, n), make([]Receipted, n)
+	}
+	all := newIDs(w.now, n)
+	id := all.message()
+	one.msg = Message{ID: id, Type: w.kind, Time: w.time, EventID: w.eventID, Source: w.source, Bodies: one.bodies[:0]}
+	stored := 0
+	for i, ep := range w.endpoints {
+		dl := &deliveries[i]
+		*dl = Delivery{ID: all.delivery(i), MessageID: id, EndpointID: ep.ID, State: Pending, Created: w.now, Due: w.now}
+		if err := d.address(ctx, w, &one.msg, ep, dl); err != nil {
+			return Receipt{}, fmt.Errorf("webhook: %s for endpoint %q: %w", w.kind, clip(ep.ID), err)
+		}
+		if d.isStored(dl, outbox) {
+			stored++
+		}
+	}
+	if stored > 0 && d.closed.Load() {
+		return Receipt{}, ErrClosed
+	}
+	receipt := Receipt{MessageID: id, Deliveries: receipts}
+	if err := d.store(ctx, &one.msg, deliveries, receipts, stored, outbox); err != nil {
+		return Receipt{}, err
+	}
+	if !slices.ContainsFunc(receipts, func(r Receipted) bool { return !r.Existed }) {
+		receipt.MessageID = "" // nothing of it was stored
+	}
+	d.launch(ctx, w, one, deliveries, receipts, outbox)
+	d.dispatchedHook(ctx, &one.msg, receipt)
+	return receipt, nil
+}
+
+// address fills a delivery in: its policy, its body, its order. What is wrong
+// with the endpoint alone makes the delivery Failed; what is wrong with the
+// event is an error.
+func (d *Dispatcher) address(ctx context.Context, w *work, m *Message, ep *Endpoint, dl *Delivery) error {
+	if w.inline {
+		dl.Inline = ep
+	}
+	dl.Dedup = w.eventID
+	dl.Ordered = ep.Ordered
+	if ep.Ordered {
+		dl.Key = w.key
+	}
+	p, ok := d.policies[ep.Policy]
+	if !ok {
+		dl.Policy = d.cfg.Policies[0].Name
+		fail(dl, fmt.Sprintf("its policy %q is not in Config.Policies", clip(ep.Policy)))
+		return nil
+	}
+	dl.Policy = p.Name
+	if ep.Status == Disabled {
+		dl.State, dl.Due, dl.Ended = Cancelled, time.Time{}, w.now
+		dl.Reason, _ = (&target{ep: ep}).gone()
+	}
+	body, err := d.encode(ctx, w, m, ep)
+	if err != nil {
+		return failOwn(dl, err)
+	}
+	dl.Body = body
+	return nil
+}
+
+// failOwn fails a delivery whose endpoint is at fault; other errors it returns.
+func failOwn(dl *Delivery, err error) error {
+	var own *faultError
+	if !errors.As(err, &own) {
+		return err
+	}
+	fail(dl, own.Error())
+	return nil
+}
+
+func fail(dl *Delivery, reason string) {
+	dl.State, dl.Reason = Failed, reason
+	dl.Body = -1 // it has none: a repeat must not send another endpoint's
+	dl.Due, dl.Ended = time.Time{}, dl.Created
+}
+
+// isStored reports whether a delivery goes to a store: all inside a
+// transaction, else those under stored policies.
+func (d *Dispatcher) isStored(dl *Delivery, outbox Outbox) bool {
+	return outbox != nil || d.policies[dl.Policy].Mode != retry.Volatile
+}
+
+// store enqueues what is to be stored, and fills the receipts in.
+func (d *Dispatcher) store(ctx context.Context, m *Message, all []Delivery, receipts []Receipted, stored int, outbox Outbox) error {
+	for i := range all {
+		receipts[i] = Receipted{ID: all[i].ID, EndpointID: all[i].EndpointID, State: all[i].State, Reason: all[i].Reason}
+	}
+	if stored == 0 {
+		return nil
+	}
+	b := &Batch{Message: m, Deliveries: all}
+	var index []int // of b's deliveries in all, where they are fewer
+	if stored < len(all) {
+		b.Deliveries = make([]Delivery, 0, stored)
+		for i := range all {
+			if d.isStored(&all[i], outbox) {
+				b.Deliveries = append(b.Deliveries, all[i])
+				index = append(index, i)
+			}
+		}
+	}
+	existing, err := d.enqueue(ctx, b, outbox)
+	if err != nil {
+		return fmt.Errorf("webhook: enqueue: %w", err)
+	}
+	for _, x := range existing {
+		i := x.Index
+		if i < 0 || i >= len(b.Deliveries) {
+			d.storeFailed(ctx, "enqueue", fmt.Errorf("an Existing has index %d of %d deliveries", i, len(b.Deliveries)))
+			continue
+		}
+		if index != nil {
+			i = index[i]
+		}
+		if receipts[i].ID != x.ID { // else it is this call's own, from a try before
+			receipts[i].ID, receipts[i].Existed = x.ID, true
+		}
+	}
+	return nil
+}
+
+// launch starts volatile deliveries and tells Run about stored ones. Inside a
+// transaction it does nothing: nothing is committed yet.
+func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, all []Delivery, receipts []Receipted, outbox Outbox) {
+	if outbox != nil {
+		return
+	}
+	var batch []job
+	stored := false
+	for i := range all {
+		dl := &all[i]
+		if dl.State != Pending {
+			if !receipts[i].Existed {
+				d.ended(ctx, dl)
+			}
+			continue
+		}
+		if d.isStored(dl, nil) {
+			stored = true
+			continue
+		}
+		j := &one.job
+		if len(all) > 1 {
+			if batch == nil {
+				batch = make([]job, 0, len(all)-i)
+			}
+			batch = append(batch, job{})
+			j = &batch[len(batch)-1]
+		}
+		*j = job{d: dl, msg: &one.msg, policy: d.policies[dl.Policy], born: w.now}
+		if reason := d.start(j, w.endpoints[i], w); reason != "" {
+			dl.State, dl.Reason = Dropped, reason
+			receipts[i].State, receipts[i].Reason = Dropped, reason
+			dl.Due, dl.Ended = time.Time{}, w.now
+			d.ended(ctx, dl)
+		}
+	}
+	if stored {
+		d.Wake()
+	}
+	d.pool.Kick()
+}
+
+// Reasons for which a volatile delivery is dropped.
+const (
+	reasonFull     = "no room: too much waits already"
+	reasonShutdown = "shutdown"
+)
+
+func reasonHeld(s Status) string { return "the endpoint is " + s.String() }
+
+// start lets a volatile delivery wait in its lane; what it returns says why
+// not.
+func (d *Dispatcher) start(j *job, ep *Endpoint, w *work) string {
+	if ep.Status.holds() {
+		return reasonHeld(ep.Status)
+	}
+	if w.inline {
+		j.target = d.prepare(ep, w.now)
+		j.target.inline = true
+	} else {
+		j.target = d.matched(ep, w.now)
+	}
+	return d.lanes.add(j, j.target.limit, d.cfg.MaxWaiting, d.cfg.MaxVolatile)
+}

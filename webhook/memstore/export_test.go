@@ -1,0 +1,150 @@
+package memstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/outhook/outhook/webhook"
+)
+
+// Check reports what in the store contradicts itself.
+func (s *Store) Check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &checker{s: s, now: s.now(), refs: make(map[*lanes]int32), leased: make(map[*lanes]int32), msgs: make(map[*message][2]int32)}
+	s.book.before(s.book.next, 1<<30, func(r *record) bool {
+		c.record(r)
+		return true
+	})
+	c.totals()
+	c.endpoints()
+	return errors.Join(c.errs...)
+}
+
+type checker struct {
+	s             *Store
+	now           int64
+	all, final    int
+	deduped       int
+	attempts      int
+	refs, leased  map[*lanes]int32
+	msgs          map[*message][2]int32
+	bytes, opened int
+	errs          []error
+}
+
+func (c *checker) want(what string, got, want any) {
+	if got != want {
+		c.errs = append(c.errs, fmt.Errorf("%s is %v, want %v", what, got, want))
+	}
+}
+
+func (c *checker) record(r *record) {
+	c.all++
+	l := r.lane.owner
+	c.refs[l]++
+	n := c.msgs[r.msg]
+	n[0]++
+	c.want("record("+r.id+")", c.s.record(r.id), r)
+	c.want("lanes of "+r.id, c.s.known(l.id), l)
+	if dedup := r.dedup(); dedup != "" {
+		c.deduped++
+		c.want("existing of "+r.id, c.s.existing(&webhook.Delivery{ID: "?", EndpointID: l.id, Dedup: dedup}), r)
+	}
+	if r.extra != nil {
+		c.attempts += len(r.extra.attempts)
+	}
+	switch {
+	case r.state.Final():
+		c.final++
+		c.want("place of "+r.id, r.place, int32(0))
+		c.want("flags of "+r.id, r.flags&(leased|fresh|unsure), flags(0))
+	case r.is(leased):
+		n[1]++
+		c.leased[l]++
+		c.want("the lease of "+r.id, c.s.leases.items[r.place-1], r)
+	case !r.is(fresh):
+		n[1]++
+		c.want("the place of "+r.id, r.lane.again.items[r.place-1], r)
+	default:
+		n[1]++
+	}
+	c.msgs[r.msg] = n
+}
+
+func (c *checker) totals() {
+	s := c.s
+	for m, n := range c.msgs {
+		c.want("refs of "+m.m.ID, m.refs, n[0])
+		c.want("open of "+m.m.ID, m.open, n[1])
+		c.want("message("+m.m.ID+")", s.message(m.m.ID), m)
+		c.bytes += m.size
+		if n[1] > 0 {
+			c.opened += m.size
+		}
+	}
+	c.want("records", s.records.size, c.all)
+	c.want("dedups", s.dedups.size, c.deduped)
+	c.want("messages", s.messages.size, len(c.msgs))
+	c.want("bytes", s.bytes, c.bytes)
+	c.want("bytes of open messages", s.openSize, c.opened)
+	c.want("open", s.open, c.all-c.final)
+	c.want("ended", s.ended.len(), c.final)
+	c.want("attempts", s.attempts.size, c.attempts)
+	inOrder(c, "leases", &s.leases)
+	inOrder(c, "asleep", &s.asleep)
+}
+
+func inOrder[T member[T]](c *checker, what string, h *heap[T]) {
+	for i, x := range h.items {
+		c.want(what+" out of order", x.before(h.items[max(i-1, 0)/2]) && i > 0, false)
+		c.want("a place in "+what, int(*x.slot()), i+1)
+	}
+}
+
+// endpoints checks that all lanes are where they belong.
+func (c *checker) endpoints() {
+	waiting := 0
+	for _, part := range c.s.lanes.parts {
+		for _, l := range part.items {
+			if l == nil {
+				continue
+			}
+			c.want("refs of "+l.id, l.refs, c.refs[l])
+			c.want("leased of "+l.id, l.leased, c.leased[l])
+			waiting += c.lane(&l.free)
+			if l.ordered != nil {
+				for _, ln := range l.ordered.byKey {
+					waiting += c.lane(ln)
+					c.want("ready of "+l.id+" "+ln.key, ln.place != 0, !ln.busy)
+				}
+			}
+			at, ok := l.wakes()
+			switch {
+			case !ok:
+				c.want("idle of "+l.id, l.where == idle, l.refs == 0 && !l.registered)
+				c.want("where of "+l.id, l.where == nowhere || l.where == idle, true)
+			case l.where == asleep:
+				// A parking that is over may be forgotten before the endpoint
+				// wakes: then it is due since it wakes, or for longer.
+				c.want("wake of "+l.id, l.wake, max(at, min(l.wake, c.now)))
+			default:
+				c.want("where of "+l.id, l.where, ready)
+				c.want("due of "+l.id, at <= c.now, true)
+			}
+		}
+	}
+	c.want("open", c.s.open, waiting+c.s.leases.len())
+}
+
+func (c *checker) lane(ln *lane) int {
+	inOrder(c, ln.owner.id, &ln.again)
+	fresher := 0
+	for i := range ln.fresh.len() {
+		if ln.fresh.at(i).is(fresh) {
+			fresher++
+		}
+	}
+	c.want("gone of "+ln.owner.id, int(ln.gone), ln.fresh.len()-fresher)
+	return fresher + ln.again.len()
+}

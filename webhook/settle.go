@@ -1,0 +1,372 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/outhook/outhook/retry"
+)
+
+// Reasons for which a delivery fails.
+const (
+	reasonInterrupted = "interrupted: nobody knows whether it arrived"
+	reasonExhausted   = "no attempts left"
+	reasonTooOld      = "too old"
+)
+
+// outcome is a settlement on its way into the queue, with what the hooks are
+// told once it is there.
+type outcome struct {
+	item     Settlement
+	delivery *Delivery
+}
+
+// settles collects settlements: while one batch is being written, the next one
+// gathers.
+type settles struct {
+	mu       sync.Mutex
+	items    []outcome
+	writing  int
+	lone     int  // items that are tried by themselves
+	waiting  bool // for the store to come back
+	flushing bool
+	flushed  chan struct{} // told when all is written; capacity 1
+}
+
+func newSettles() settles { return settles{flushed: make(chan struct{}, 1)} }
+
+// maxSettle bounds one batch.
+const maxSettle = 1000
+
+// add collects out; true means that the caller has to see to the writing.
+func (s *settles) add(out ...outcome) (begin bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.items = append(s.items, out...)
+	begin = !s.flushing
+	s.flushing = true
+	return begin
+}
+
+func (s *settles) take() []outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.items), maxSettle)
+	batch := s.items[:n:n]
+	s.items = s.items[n:]
+	if len(s.items) == 0 {
+		s.items = nil
+	}
+	s.writing = n
+	s.flushing = n > 0
+	if n == 0 {
+		s.waiting = false // what gathered meanwhile is written as well
+		select {
+		case s.flushed <- struct{}{}:
+		default:
+		}
+	}
+	return batch
+}
+
+func (s *settles) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.items) + s.writing + s.lone
+}
+
+// stuck reports whether the store refuses settlements. Nothing is claimed
+// then: what is known of deliveries whose leases end must be stored first.
+func (s *settles) stuck() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
+}
+
+func (s *settles) refused() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = true
+}
+
+func (s *settles) alone(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lone += n
+	select {
+	case s.flushed <- struct{}{}:
+	default:
+	}
+}
+
+func (s *settles) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.flushing && s.lone == 0
+}
+
+// settle hands settlements over to be written.
+func (d *Dispatcher) settle(out ...outcome) {
+	if len(out) == 0 || !d.settles.add(out...) {
+		return
+	}
+	if !d.pool.Go(d.flush) {
+		d.flush() // the pool has ended: this is the last of it
+	}
+}
+
+// flush writes until nothing is left.
+func (d *Dispatcher) flush() {
+	ctx := d.giveUp.context()
+	for batch := d.settles.take(); len(batch) > 0; batch = d.settles.take() {
+		d.writeBatch(ctx, batch)
+	}
+}
+
+// writeBatch writes one batch. While the store is away it tries again: what was
+// sent must not be sent twice for want of patience. Each try is harmless,
+// since the first that arrives makes the others stale. Where the store takes
+// one part and refuses another, the part is halved until the item that it
+// does not take stands alone; see settleAlone.
+func (d *Dispatcher) writeBatch(ctx context.Context, batch []outcome) {
+	var away outage
+	for parts := [][]outcome{batch}; len(parts) > 0; {
+		refused, took := d.tryParts(ctx, parts, away > 0)
+		if len(refused) == 0 {
+			return
+		}
+		d.settles.refused()
+		parts = parts[:0]
+		for _, p := range refused {
+			switch half := len(p) / 2; {
+			case half > 0 && (took || len(refused) == 1):
+				parts = append(parts, p[:half], p[half:])
+			case half == 0 && (took || away > aloneAfter):
+				d.settleAlone(p[0])
+			default:
+				parts = append(parts, p)
+			}
+		}
+		if len(parts) > 0 && !sleep(ctx, away.next()) {
+			return // shut down: the leases end, and somebody sends again
+		}
+	}
+}
+
+// tryParts tries each part once, and returns those that the store refused.
+func (d *Dispatcher) tryParts(ctx context.Context, parts [][]outcome, again bool) (refused [][]outcome, took bool) {
+	for _, part := range parts {
+		items := make([]Settlement, len(part))
+		for i := range part {
+			items[i] = part[i].item
+		}
+		done, err := d.trySettle(ctx, items)
+		if err != nil {
+			d.storeFailed(ctx, "settle", err)
+			refused = append(refused, part)
+			continue
+		}
+		took = true
+		d.report(ctx, part, done, again)
+	}
+	return refused, took
+}
+
+// aloneAfter is how often an item is refused before it no longer holds up the
+// others, and then before it is tried without the attempt's record.
+const aloneAfter = 5
+
+// settleAlone goes on trying one item, beside the others, for two leases. Then
+// somebody else has the delivery, or sends it again.
+func (d *Dispatcher) settleAlone(out outcome) {
+	d.settles.alone(1)
+	ran := d.pool.Go(func() {
+		defer d.settles.alone(-1)
+		ctx := d.giveUp.context()
+		var away outage
+		for start := time.Now(); time.Since(start) < 2*d.cfg.Lease; {
+			if away > aloneAfter {
+				out.item.Attempt = nil
+			}
+			if refused, _ := d.tryParts(ctx, [][]outcome{{out}}, true); len(refused) == 0 || !sleep(ctx, away.next()) {
+				return
+			}
+		}
+	})
+	if !ran {
+		d.settles.alone(-1)
+	}
+}
+
+func (d *Dispatcher) trySettle(ctx context.Context, items []Settlement) (done Settled, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.StoreTimeout)
+	defer cancel()
+	err = d.contain(ctx, "store", func() (err error) {
+		done, err = d.cfg.Queue.Settle(ctx, items)
+		return err
+	})
+	return done, err
+}
+
+// report tells the hooks what is now stored. After a failed try, an item that
+// is stale may be one that the failed try wrote: a history knows.
+func (d *Dispatcher) report(ctx context.Context, batch []outcome, done Settled, again bool) {
+	stale := make(map[int]bool, len(done.Stale))
+	for _, i := range done.Stale {
+		stale[i] = true
+	}
+	for i := range batch {
+		b := &batch[i]
+		if stale[i] && (!again || !d.wrote(ctx, &b.item)) {
+			if hook := d.cfg.Hooks.Stale; hook != nil {
+				d.hook(ctx, func() { hook(ctx, b.item.ID) })
+			}
+			continue
+		}
+		switch {
+		case b.item.State.Final():
+			d.ended(ctx, b.delivery)
+		case !b.item.Unsent:
+			if hook := d.cfg.Hooks.Retrying; hook != nil {
+				d.hook(ctx, func() { hook(ctx, *b.delivery, b.item.Delay) })
+			}
+		}
+	}
+	var parks []Park
+	for _, h := range done.Failing {
+		parks = append(parks, d.failing(ctx, h)...)
+	}
+	d.park(parks)
+}
+
+// wrote reports whether a settlement is in the store, as far as can be told.
+func (d *Dispatcher) wrote(ctx context.Context, s *Settlement) bool {
+	h, ok := d.cfg.Queue.(History)
+	if !ok {
+		return true
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	var dl *Delivery
+	err := d.contain(ctx, "store", func() (err error) {
+		dl, _, err = h.Delivery(ctx, s.ID)
+		return err
+	})
+	return err == nil && dl.State == s.State
+}
+
+// letGo gives claimed deliveries back unsent.
+func (d *Dispatcher) letGo(js []*job, delay time.Duration) {
+	out := make([]outcome, len(js))
+	for i, j := range js {
+		out[i] = outcome{delivery: j.d, item: Settlement{
+			ID: j.d.ID, EndpointID: j.d.EndpointID, Token: j.token,
+			State: Pending, Delay: delay, Unsent: true, Health: NoSign,
+		}}
+	}
+	d.settle(out...)
+}
+
+// settleFinal ends a delivery without an attempt.
+func (d *Dispatcher) settleFinal(j *job, s State, reason string) {
+	j.d.State, j.d.Reason = s, reason
+	j.d.Due, j.d.Ended = time.Time{}, time.Now()
+	if !j.stored {
+		d.ended(context.Background(), j.d)
+		return
+	}
+	d.settle(outcome{delivery: j.d, item: Settlement{
+		ID: j.d.ID, EndpointID: j.d.EndpointID, Token: j.token,
+		State: s, Reason: reason, Unsent: true, Health: NoSign,
+	}})
+}
+
+// conclude turns the outcome of an attempt into the delivery's next state.
+func (d *Dispatcher) conclude(j *job, a *Attempt, r retry.Response) {
+	s := Settlement{ID: j.d.ID, EndpointID: j.d.EndpointID, Token: j.token, Health: healthOf(a.Outcome), Attempt: a}
+	now := time.Now()
+	s.State, s.Delay, s.Reason = j.follow(a, r, now)
+	if a.Class == Internal {
+		s.Health = NoSign // the fault is ours
+	}
+	if j.stored && j.unsent && a.Class == Internal {
+		s.State, s.Delay, s.Reason = j.later(a, now)
+		s.Unsent, s.Attempt = true, nil
+	}
+	j.d.State, j.d.Reason, j.d.Due = s.State, s.Reason, now.Add(s.Delay)
+	if s.State.Final() {
+		j.d.Due, j.d.Ended = time.Time{}, now
+	}
+	if !j.stored {
+		d.ended(context.Background(), j.d)
+		return
+	}
+	d.settle(outcome{item: s, delivery: j.d})
+}
+
+// follow is the state machine of a delivery: what follows an outcome.
+func (j *job) follow(a *Attempt, r retry.Response, now time.Time) (State, time.Duration, string) {
+	switch a.Outcome {
+	case retry.Accepted:
+		return Delivered, 0, ""
+	case retry.Known:
+		return Duplicate, 0, ""
+	case retry.Rejected:
+		return Failed, 0, "rejected: " + a.Error
+	case retry.Gone:
+		return Failed, 0, "gone: " + a.Error
+	case retry.Interrupted:
+		if j.policy.Mode != retry.Stored {
+			return Failed, 0, reasonInterrupted
+		}
+		return Pending, 0, ""
+	case retry.Retryable, retry.Refused:
+	}
+	return j.again(a, r, now)
+}
+
+// again is what follows a failure that may be tried again.
+func (j *job) again(a *Attempt, r retry.Response, now time.Time) (State, time.Duration, string) {
+	delay, more := j.policy.Delay(j.d.ID, j.d.Attempts)
+	if !more {
+		return Failed, 0, reasonExhausted + ": " + a.Error
+	}
+	if j.renewed && j.d.Attempts == 1 {
+		delay = 0
+	}
+	delay = max(delay, j.policy.After(r, now))
+	if age := now.Add(delay).Sub(j.born); j.policy.MaxAge > 0 && age > j.policy.MaxAge {
+		return Failed, 0, reasonTooOld + ": " + a.Error
+	}
+	return Pending, delay, ""
+}
+
+// ownFault is how long a delivery waits after a fault on our side.
+const ownFault = time.Minute
+
+// later is what follows where no request could be made, by a fault on our
+// side: no attempt is used up.
+func (j *job) later(a *Attempt, now time.Time) (State, time.Duration, string) {
+	limit := j.policy.MaxAge
+	if limit <= 0 {
+		limit = 168 * time.Hour
+	}
+	if now.Sub(j.born) > limit {
+		return Failed, 0, reasonTooOld + ": " + a.Error
+	}
+	return Pending, ownFault, ""
+}
+
+// healthOf says what an outcome tells of the endpoint.
+func healthOf(o retry.Outcome) Health {
+	switch o {
+	case retry.Accepted, retry.Known:
+		return Healthy
+	case retry.Retryable, retry.Gone, retry.Refused:
+		return Failing
+	case retry.Rejected, retry.Interrupted:
+		return NoSign
+	}
+	return NoSign
+}

@@ -1,0 +1,140 @@
+package storetest
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/outhook/outhook/webhook"
+)
+
+// Features is a set of things that a store may offer, as History|Purger.
+type Features uint32
+
+// What a store may offer beyond webhook.Queue.
+const (
+	// EndpointStore is Store.Endpoints, with a way to register: Store.Register
+	// or a [webhook.EndpointAdmin].
+	EndpointStore Features = 1 << iota
+	// EndpointAdmin is a [webhook.EndpointAdmin] in Store.Endpoints.
+	EndpointAdmin
+	// Transactions is Store.Begin.
+	Transactions
+	// TxMatcher is a [webhook.Matcher] in Tx.Outbox.
+	TxMatcher
+	// Peers is Store.Peer.
+	Peers
+	// BatchOutbox is [webhook.BatchOutbox].
+	BatchOutbox
+	// Extender is [webhook.Extender].
+	Extender
+	// Listener is [webhook.Listener].
+	Listener
+	// RateLimiter is [webhook.RateLimiter].
+	RateLimiter
+	// History is [webhook.History].
+	History
+	// Canceler is [webhook.Canceler].
+	Canceler
+	// Counter is [webhook.Counter].
+	Counter
+	// Purger is [webhook.Purger].
+	Purger
+	// Corruption is Store.Corrupt.
+	Corruption
+
+	// All is everything.
+	All = Corruption<<1 - 1
+)
+
+// featureNames has the names in the order of the bits.
+func featureNames() []string {
+	return []string{
+		"EndpointStore", "EndpointAdmin", "Transactions", "TxMatcher", "Peers", "BatchOutbox", "Extender",
+		"Listener", "RateLimiter", "History", "Canceler", "Counter", "Purger", "Corruption",
+	}
+}
+
+// String returns the names in the set, as "History|Purger"; none is "none".
+func (f Features) String() string {
+	if f == 0 {
+		return "none"
+	}
+	var out []string
+	for i, name := range featureNames() {
+		if f&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, "|")
+}
+
+// each returns the members of the set one by one.
+func (f Features) each() []Features {
+	var out []Features
+	for bit := Features(1); bit != 0 && bit <= f; bit <<= 1 {
+		if f&bit != 0 {
+			out = append(out, bit)
+		}
+	}
+	return out
+}
+
+// offers finds out what s has.
+func offers(t *testing.T, s Store) Features {
+	t.Helper()
+	if s.Queue == nil {
+		t.Fatal("Store.Queue is nil; it is what is tested")
+	}
+	_, admin := s.Endpoints.(webhook.EndpointAdmin)
+	_, batches := s.Queue.(webhook.BatchOutbox)
+	_, extends := s.Queue.(webhook.Extender)
+	_, listens := s.Queue.(webhook.Listener)
+	_, limits := s.Queue.(webhook.RateLimiter)
+	_, remembers := s.Queue.(webhook.History)
+	_, cancels := s.Queue.(webhook.Canceler)
+	_, counts := s.Queue.(webhook.Counter)
+	_, purges := s.Queue.(webhook.Purger)
+	var set Features
+	for _, f := range []struct {
+		there bool
+		is    Features
+	}{
+		{there: s.Endpoints != nil && (admin || s.Register != nil), is: EndpointStore},
+		{there: admin, is: EndpointAdmin},
+		{there: s.Begin != nil, is: Transactions},
+		{there: matchesInTx(t, s), is: TxMatcher},
+		{there: s.Peer != nil, is: Peers},
+		{there: batches, is: BatchOutbox},
+		{there: extends, is: Extender},
+		{there: listens, is: Listener},
+		{there: limits, is: RateLimiter},
+		{there: remembers, is: History},
+		{there: cancels, is: Canceler},
+		{there: counts, is: Counter},
+		{there: purges, is: Purger},
+		{there: s.Corrupt != nil, is: Corruption},
+	} {
+		if f.there {
+			set |= f.is
+		}
+	}
+	return set
+}
+
+func matchesInTx(t *testing.T, s Store) bool {
+	t.Helper()
+	if s.Begin == nil {
+		return false
+	}
+	tx, err := s.Begin(context.Background())
+	if err != nil {
+		t.Errorf("Store.Begin: %v", err)
+		return false
+	}
+	_, ok := tx.Outbox.(webhook.Matcher)
+	if err := tx.Rollback(); err != nil {
+		t.Errorf("Tx.Rollback: %v", err)
+	}
+	return ok
+}
