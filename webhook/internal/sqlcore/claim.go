@@ -1,0 +1,328 @@
+package sqlcore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/outhook/outhook/webhook"
+)
+
+// Claim implements webhook.Queue.
+func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, error) {
+	if c.Limit <= 0 {
+		return nil, ctx.Err()
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = math.MaxInt
+	}
+	if c.PerEndpoint <= 0 {
+		c.PerEndpoint = math.MaxInt32
+	}
+	if err := s.sweepNow(ctx); err != nil {
+		return nil, wrap("claim", err)
+	}
+	if !s.busy.Load() {
+		due, err := s.peek(ctx)
+		if err != nil || !due {
+			return nil, wrap("claim", err)
+		}
+	}
+	var claimed []webhook.Claimed
+	err := s.update(ctx, func(q Querier) error {
+		var err error
+		v := &visitor{s: s, q: q, c: &c}
+		claimed, err = v.run(ctx)
+		return err
+	})
+	s.busy.Store(err == nil && len(claimed) > 0)
+	return claimed, wrap("claim", err)
+}
+
+// peek reports whether a claim may find something. It is all that an idle
+// queue costs; a busy one goes without.
+func (s *Store) peek(ctx context.Context) (bool, error) {
+	due := false
+	err := each(ctx, s.db, s.st.peek, nil, func(r Rows) error {
+		var now, mark, lane number
+		err := r.Scan(&now, &mark, &lane)
+		due = !mark.null && mark.v <= now.v || !lane.null && lane.v <= now.v
+		return err
+	})
+	return due, err
+}
+
+// candidate is a row of the queue that may be claimed.
+type candidate struct {
+	seq    int64
+	lane   string
+	state  int64
+	unsure int64
+	ready  int64
+	size   int64
+	head   bool
+}
+
+// lane is the state of an endpoint.
+type lane struct {
+	id                               string
+	due                              number
+	parkUntil                        int64
+	hold, probe                      bool
+	probeSeq                         number
+	failures, failingSince, failedAt int64
+}
+
+func scanLane(r Rows) (*lane, error) {
+	var id text
+	var due, until, hold, probe, seq, failures, since, failed number
+	err := r.Scan(&id, &due, &until, &hold, &probe, &seq, &failures, &since, &failed)
+	return &lane{
+		id: string(id), due: due, parkUntil: until.v, hold: hold.v != 0, probe: probe.v != 0, probeSeq: seq,
+		failures: failures.v, failingSince: since.v, failedAt: failed.v,
+	}, err
+}
+
+// visitor is one claim.
+type visitor struct {
+	s   *Store
+	q   Querier
+	c   *webhook.Claim
+	now int64
+
+	room    int // in bytes
+	full    bool
+	chosen  []candidate
+	demoted []int64
+	cold    map[string]bool // endpoints that others may have relied upon
+}
+
+// visit is a lane's turn.
+type visit struct {
+	*lane
+	rows  []candidate
+	taken int
+	quota int
+	next  int64 // the next turn; 0 for none
+	empty bool
+}
+
+func (v *visitor) run(ctx context.Context) ([]webhook.Claimed, error) {
+	v.room, v.cold = v.c.MaxBytes, map[string]bool{}
+	now, err := v.s.clock(ctx, v.q)
+	if err != nil {
+		return nil, err
+	}
+	v.now = now
+	if err := v.intake(ctx); err != nil {
+		return nil, err
+	}
+	if err := v.rounds(ctx); err != nil {
+		return nil, err
+	}
+	claimed, err := v.lease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return claimed, v.farewell(ctx)
+}
+
+func (s *Store) clock(ctx context.Context, q Querier) (int64, error) {
+	var now number
+	err := each(ctx, q, s.st.clock, nil, func(r Rows) error { return r.Scan(&now) })
+	return now.v, err
+}
+
+// perVisit is how many deliveries a visit brings where there are lanes enough.
+const perVisit = 8
+
+// rounds visits lanes until the claim is full or no turn has come. The first
+// round visits as many lanes as would do if each had some deliveries, the next
+// ones more.
+func (v *visitor) rounds(ctx context.Context) error {
+	per := min(v.c.PerEndpoint, perVisit)
+	lanes := max(8, (v.c.Limit+per-1)/per)
+	for first := true; !v.full && len(v.chosen) < v.c.Limit; first = false {
+		lanes = min(lanes, max(8, v.c.Limit-len(v.chosen)))
+		visits, err := v.pick(ctx, lanes, first)
+		if err != nil || len(visits) == 0 {
+			return err
+		}
+		if err := v.visit(ctx, visits, lanes); err != nil {
+			return err
+		}
+		if err := v.depart(ctx, visits); err != nil {
+			return err
+		}
+		lanes *= 4
+	}
+	return nil
+}
+
+// visit looks at what waits in lanes, of which there were at most so many asked
+// for, and chooses.
+func (v *visitor) visit(ctx context.Context, visits []*visit, asked int) error {
+	left := v.c.Limit - len(v.chosen)
+	if len(visits) < asked {
+		left *= 2 // there are no others, and some may have little
+	}
+	quota := min(v.c.PerEndpoint, v.c.Limit-len(v.chosen), (left+len(visits)-1)/len(visits))
+	if err := v.read(ctx, visits, quota+1); err != nil {
+		return err
+	}
+	if err := v.probing(ctx, visits, quota); err != nil {
+		return err
+	}
+	v.choose(visits)
+	return v.demote(ctx)
+}
+
+// choose takes the first of each lane, then the second of each, and so on.
+func (v *visitor) choose(visits []*visit) {
+	for taken := true; taken && !v.full; {
+		taken = false
+		for _, w := range visits {
+			if v.full || len(v.chosen) >= v.c.Limit {
+				v.full = true
+				break
+			}
+			taken = v.takeOne(w) || taken
+		}
+	}
+}
+
+// takeOne takes the next delivery of a lane.
+func (v *visitor) takeOne(w *visit) bool {
+	if w.taken >= w.quota || w.taken >= len(w.rows) || w.rows[w.taken].ready > v.now {
+		return false
+	}
+	r := w.rows[w.taken]
+	if len(v.chosen) > 0 && r.size > int64(v.room) {
+		v.full = true
+		return false
+	}
+	v.room -= int(min(r.size, int64(v.room)))
+	v.chosen = append(v.chosen, r)
+	if w.probe {
+		w.probeSeq = number{v: r.seq}
+	}
+	w.taken++
+	return true
+}
+
+// leaseRow is what a lease writes.
+type leaseRow struct {
+	Seq    int64 `json:"s"`
+	Token  int64 `json:"k"`
+	Ready  int64 `json:"r"`
+	Unsure int64 `json:"u"`
+}
+
+// lease marks the chosen rows as running and reads what belongs to them.
+func (v *visitor) lease(ctx context.Context) ([]webhook.Claimed, error) {
+	if len(v.chosen) == 0 {
+		return nil, nil
+	}
+	if err := v.lock(ctx); err != nil {
+		return nil, err
+	}
+	rows := make([]leaseRow, len(v.chosen))
+	order := make(map[int64]int, len(v.chosen))
+	for i, r := range v.chosen {
+		rows[i] = leaseRow{Seq: r.seq, Token: newToken(), Ready: v.until(), Unsure: r.unsure}
+		if r.state == int64(webhook.Running) {
+			rows[i].Unsure = 1
+		}
+		order[r.seq] = i
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*record, len(rows))
+	keep := func(r Rows) error {
+		d := new(record)
+		if err := d.scan(r); err != nil {
+			return err
+		}
+		if i, ok := order[d.seq.v]; ok {
+			found[i] = d
+		}
+		return nil
+	}
+	if v.s.d == PostgreSQL {
+		err = each(ctx, v.q, v.s.st.lease, []any{arg, v.now}, keep)
+	} else if err = v.q.Exec(ctx, v.s.st.lease, arg); err == nil {
+		err = each(ctx, v.q, v.s.st.leased, []any{arg}, keep)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.claimed(ctx, found, rows)
+}
+
+// lock leaves out what somebody else is at, where the lease itself cannot.
+func (v *visitor) lock(ctx context.Context) error {
+	if v.s.d != MySQL {
+		return nil
+	}
+	free := map[int64]bool{}
+	ids := make([]int64, len(v.chosen))
+	for i, r := range v.chosen {
+		ids[i] = r.seq
+	}
+	err := each(ctx, v.q, v.s.st.lockRows, []any{seqs(ids), v.now}, func(r Rows) error {
+		var seq number
+		err := r.Scan(&seq)
+		free[seq.v] = true
+		return err
+	})
+	chosen := v.chosen[:0]
+	for _, r := range v.chosen {
+		if free[r.seq] {
+			chosen = append(chosen, r)
+		}
+	}
+	v.chosen = chosen
+	return err
+}
+
+func (v *visitor) until() int64 { return later(v.now, max(v.c.Lease, time.Microsecond)) }
+
+// claimed puts deliveries and messages together.
+func (v *visitor) claimed(ctx context.Context, found []*record, rows []leaseRow) ([]webhook.Claimed, error) {
+	var ids []string
+	known := map[string]bool{}
+	for _, d := range found {
+		if d != nil && !known[string(d.message)] {
+			known[string(d.message)] = true
+			ids = append(ids, string(d.message))
+		}
+	}
+	messages, err := v.s.readMessages(ctx, v.q, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]webhook.Claimed, 0, len(found))
+	for i, d := range found {
+		if d == nil {
+			continue
+		}
+		delivery, err := d.delivery()
+		delivery.State = webhook.Running
+		m := messages[string(d.message)]
+		out = append(out, webhook.Claimed{
+			Delivery: delivery, Message: m.Message, Token: rows[i].Token,
+			Age: span(v.now - d.created.v), Expired: rows[i].Unsure != 0, Err: damage(err, m, delivery.Body),
+		})
+	}
+	return out, nil
+}
+
+func newToken() int64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, as documented
+	return int64(binary.LittleEndian.Uint64(b[:]) >> 1)
+}

@@ -1,0 +1,59 @@
+package sqlcore
+
+const laneColumns = `l.endpoint_id, l.due, l.park_until, l.hold, l.probe, l.probe_seq, l.failures, l.failing_since, l.failed_at`
+
+func (st *statements) claiming(d Dialect) {
+	st.peek = `SELECT {now}, (SELECT MIN(due) FROM outhook_mark), (SELECT MIN(due) FROM outhook_lane WHERE due IS NOT NULL)`
+	const mark = `endpoint_id, lane, due, level, horizon, `
+	const oldest = ` WHERE due <= # ORDER BY due, seq LIMIT # `
+	st.marks = d.pick(
+		`DELETE FROM outhook_mark WHERE seq IN (SELECT seq FROM outhook_mark`+oldest+`) RETURNING seq, `+mark+`0, 0`,
+		`DELETE FROM outhook_mark AS k USING (SELECT ctid AS place FROM outhook_mark`+oldest+`{skip}) x WHERE k.ctid = x.place RETURNING k.seq, `+mark+
+			`pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint`,
+		`SELECT seq, `+mark+`0, 0 FROM outhook_mark FORCE INDEX (outhook_mark_due)`+oldest+`{skip}`)
+	st.promoteRead = `SELECT j.n, (SELECT q.seq FROM outhook_queue q` + d.force("outhook_queue_lane") +
+		` WHERE q.endpoint_id = j.e AND q.lane = j.k ORDER BY q.seq LIMIT 1) FROM ` + d.rows("n i", "e t", "k t")
+	st.promote = d.update("outhook_queue", d.rows("s i", "r i"), "t.seq = j.s AND t.ready IS NULL", "ready = j.r")
+	st.markLanes = `INSERT INTO outhook_lane (endpoint_id, due, park_until, hold, probe, failures, failing_since, failed_at)` +
+		` SELECT j.e, j.c, 0, 0, 0, 0, 0, 0 FROM ` + d.rows("e t", "c i") + d.pick(" WHERE true", "", "") + ` ORDER BY j.e` +
+		d.pick(
+			` ON CONFLICT (endpoint_id) DO UPDATE SET due = min(coalesce(due, excluded.due), excluded.due) WHERE park_until < excluded.due`,
+			` ON CONFLICT (endpoint_id) DO UPDATE SET due = LEAST(outhook_lane.due, excluded.due) WHERE outhook_lane.park_until < excluded.due`,
+			` ON DUPLICATE KEY UPDATE due = IF(outhook_lane.park_until < VALUES(due), LEAST(COALESCE(outhook_lane.due, VALUES(due)), VALUES(due)), outhook_lane.due)`)
+	st.markCheck = `SELECT j.e, (SELECT q.ready FROM outhook_queue q` + d.force("outhook_queue_ready") + ` WHERE q.endpoint_id = j.e AND q.ready >= 0 ORDER BY q.ready LIMIT 1), ` +
+		`(SELECT l.due FROM outhook_lane l WHERE l.endpoint_id = j.e) FROM ` + d.rows("e t")
+	st.marksGone = d.remove("outhook_mark", "seq", "PRIMARY", d.rows("s i"), "s")
+}
+
+func (st *statements) visiting(d Dialect) {
+	st.lanes = `SELECT ` + laneColumns + ` FROM outhook_lane l` + d.force("outhook_lane_due") + ` WHERE l.due <= #` // goes on with the skipped
+	// Not EXISTS with a smaller seq: MariaDB would read the whole lane.
+	row := `q.seq, q.endpoint_id, q.lane, q.state, q.unsure, q.ready, q.size, CASE WHEN q.lane IS NULL OR q.seq = (SELECT x.seq FROM outhook_queue x` +
+		d.force("outhook_queue_lane") + ` WHERE x.endpoint_id = q.endpoint_id AND x.lane = q.lane ORDER BY x.seq LIMIT 1) THEN 1 ELSE 0 END`
+	const first = ` AND q.ready >= 0 ORDER BY q.ready, q.seq LIMIT `
+	st.laneRows = d.pick(
+		`SELECT `+row+` FROM `+d.rows("e t")+` CROSS JOIN outhook_queue q WHERE q.seq IN (SELECT y.seq FROM outhook_queue y WHERE y.endpoint_id = j.e AND y.ready >= 0 ORDER BY y.ready, y.seq LIMIT ?)`,
+		`SELECT r.* FROM `+d.rows("e t")+` CROSS JOIN LATERAL (SELECT `+row+` AS head FROM outhook_queue q WHERE q.endpoint_id = j.e`+first+`#) r`,
+		// Without LATERAL: one SELECT a lane, joined by UNION ALL.
+		`(SELECT `+row+` FROM outhook_queue q FORCE INDEX (outhook_queue_ready) WHERE q.endpoint_id = ?`+first+`?)`)
+	st.probes = `SELECT q.seq, q.state, q.ready FROM ` + d.rows("s i") + d.cross() + `outhook_queue q WHERE q.seq = j.s`
+	st.demote = d.update("outhook_queue", d.rows("s i"), "t.seq = j.s AND t.state = 1", "ready = NULL")
+	const leased = `q.attempts, q.unsure, q.due, q.ready, q.state`
+	st.lockRows = `SELECT q.seq FROM ` + d.rows("s i") + d.cross() + `outhook_queue q` + d.force("PRIMARY") + ` WHERE q.seq = j.s AND q.ready <= # {skip}`
+	leases := d.rows("s i", "k i", "r i", "u i")
+	sets := []string{"state = 2", "unsure = j.u", "ready = j.r", "token = j.k", "attempts = t.attempts + 1"}
+	st.lease = d.update("outhook_queue", leases, "t.seq = j.s", sets...)
+	if d == PostgreSQL {
+		st.lease = `UPDATE outhook_queue AS t SET state = 2, unsure = y.u, ready = y.r, token = y.k, attempts = t.attempts + 1 FROM (SELECT x.ctid AS place, x.seq, j.u, j.r, j.k FROM ` +
+			leases + ` JOIN outhook_queue x ON x.seq = j.s WHERE x.ready <= # FOR UPDATE OF x SKIP LOCKED) y, outhook_delivery d` +
+			` WHERE t.ctid = y.place AND d.seq = y.seq RETURNING ` + columns + open + `t.attempts, t.unsure, t.due, t.ready, t.state`
+	}
+	st.leased = `SELECT ` + columns + open + leased + ` FROM ` + d.rows("s i") + d.cross() + `outhook_queue q` + d.cross() + `outhook_delivery d WHERE q.seq = j.s AND d.seq = j.s`
+	st.messages = `SELECT m.id, m.type, m.happened, m.event_id, m.source, m.bodies, m.data FROM ` + d.rows("e t") + d.cross() + `outhook_message m WHERE m.id = j.e`
+	st.lanesDone = d.update("outhook_lane", d.rows("e t", "c i", "p i"), "t.endpoint_id = j.e", "due = j.c", "probe_seq = j.p")
+	st.lanesGone = d.remove("outhook_lane", "endpoint_id", "PRIMARY", d.rows("e t"), "e")
+	st.sweep = `SELECT x.seq, x.endpoint_id, x.lane, x.ready, l.due, l.park_until, l.probe, CASE WHEN x.lane IS NULL OR x.ready IS NOT NULL OR x.seq <>` +
+		` (SELECT y.seq FROM outhook_queue y` + d.force("outhook_queue_lane") + ` WHERE y.endpoint_id = x.endpoint_id AND y.lane = x.lane ORDER BY y.seq LIMIT 1) THEN 0 ELSE 1 END` +
+		` FROM (SELECT seq, endpoint_id, lane, ready FROM outhook_queue WHERE seq > # ORDER BY seq LIMIT 16) x` +
+		` LEFT JOIN outhook_lane l ON l.endpoint_id = x.endpoint_id ORDER BY x.seq`
+}

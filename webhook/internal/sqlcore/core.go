@@ -1,0 +1,191 @@
+// Package sqlcore is what sqlstore and pgxstore have in common: the schema,
+// the statements, and the store itself over any way to run a statement.
+//
+// # How it works
+//
+// A delivery has a row in outhook_delivery from dispatch until it is purged,
+// and a small one in outhook_queue until it is final. Bodies are kept once a
+// message. What a claim looks at first is outhook_lane: a row for each endpoint
+// that has something open, with the time of its next turn. A claim visits the
+// lanes whose turn has come, takes some deliveries of each and gives it its
+// next turn, behind all that wait already. That is fair, and it costs the same
+// whatever waits behind the turns. A parked endpoint's turn is when its park
+// ends.
+//
+// A host's transaction never writes a lane, since all transactions for the
+// same endpoint would wait for each other. It adds a row to outhook_mark, which
+// the next claim turns into a turn; and it leaves even that out where it sees a
+// mark, or a lane whose turn has come, since a claim will look there anyway. But
+// that claim may come before the transaction commits, see nothing, and put the
+// turn off. For this, whoever takes away what others may have relied upon leaves
+// a mark with a level above zero: look again. On PostgreSQL it stays until
+// every transaction that was open then has ended (the horizon), on MySQL for
+// some minutes. SQLite has one writer and needs none. Behind all this a sweep
+// goes slowly around the queue and finds what was forgotten.
+//
+// Of an ordered lane only the head has a time in ready; those behind it have
+// none until the head is final. Here too a transaction relies on the head that
+// it sees, and a mark with a lane makes good for one that came too late.
+//
+// # Locks
+//
+// The lane's row is the lock of its endpoint, taken before any decision that
+// depends on several of its deliveries. Claims skip what is locked; Settle locks
+// queue rows by seq, then lanes by name. All times are microseconds by the
+// clock of the database.
+package sqlcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Querier runs statements. Arguments are string, int64, []byte or nil.
+type Querier interface {
+	Exec(ctx context.Context, query string, args ...any) error
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+}
+
+// Rows is the result of a Query. Its Scan takes sql.Scanner.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}
+
+// DB is a database.
+type DB interface {
+	Querier
+	// Tx calls f in a transaction, READ COMMITTED or on SQLite one that writes
+	// from its beginning, and commits if f returns nil.
+	Tx(ctx context.Context, f func(Querier) error) error
+}
+
+// Version is the version of the schema.
+const Version = 1
+
+// Store implements the interfaces of package webhook. See sqlstore.Store.
+type Store struct {
+	db DB
+	d  Dialect
+	st *statements
+
+	busy atomic.Bool // whether the last claim found something
+
+	mu        sync.Mutex
+	swept     time.Time // when a claim last called sweep
+	sweepSeq  int64     // the row of the queue that sweep looked at last
+	keepUntil int64     // finals up to this id are beyond keepOf
+	keepOf    int
+}
+
+// Open checks the version of the schema.
+func Open(ctx context.Context, db DB, d Dialect) (*Store, error) {
+	if !d.valid() {
+		return nil, fmt.Errorf("sqlstore: the dialect %d is unknown: use SQLite, PostgreSQL or MySQL", d)
+	}
+	s := &Store{db: db, d: d, st: build(d)}
+	var found []int64
+	err := each(ctx, db, s.st.version, nil, func(r Rows) error {
+		var v number
+		if err := r.Scan(&v); err != nil {
+			return err
+		}
+		found = append(found, v.v)
+		return nil
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("sqlstore: reading the version of the schema: %w", ctx.Err())
+	case err != nil:
+		return nil, fmt.Errorf("sqlstore: the version of the schema cannot be read: run the text of Schema(%v) in your migrations: %w", d, err)
+	case len(found) != 1:
+		return nil, fmt.Errorf("sqlstore: outhook_schema has %d rows and must have one: run the text of Schema(%v) on a database without outhook tables", len(found), d)
+	case found[0] != Version:
+		return nil, fmt.Errorf("sqlstore: the schema has version %d, this release needs %d: migrate it first", found[0], Version)
+	}
+	return s, nil
+}
+
+// maxTries bounds how often a transaction is repeated that lost a deadlock or
+// found the database locked.
+const maxTries = 12
+
+// update runs f in a transaction, again where another one was in its way. f
+// must begin anew each time.
+func (s *Store) update(ctx context.Context, f func(q Querier) error) error {
+	wait := 2 * time.Millisecond
+	for try := 1; ; try++ {
+		err := s.db.Tx(ctx, func(q Querier) error {
+			if s.d == PostgreSQL {
+				if err := q.Exec(ctx, s.st.begin); err != nil {
+					return err
+				}
+			}
+			return f(q)
+		})
+		if err == nil || try == maxTries || !s.d.transient(err) {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.Join(ctx.Err(), err)
+		case <-timer.C:
+		}
+		wait = min(2*wait, 200*time.Millisecond)
+	}
+}
+
+// transient reports whether the same transaction may succeed if repeated.
+func (d Dialect) transient(err error) bool {
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		code := state.SQLState()
+		return code == "40001" || code == "40P01"
+	}
+	text := err.Error()
+	switch d {
+	case SQLite:
+		return strings.Contains(text, "SQLITE_BUSY") || strings.Contains(text, "database is locked")
+	case PostgreSQL:
+		return strings.Contains(text, "SQLSTATE 40001") || strings.Contains(text, "SQLSTATE 40P01")
+	case MySQL:
+		return strings.Contains(text, "Error 1213") || strings.Contains(text, "Error 1205") || strings.Contains(text, "Error 1020")
+	}
+	return false
+}
+
+// each calls f for each row of a query.
+func each(ctx context.Context, q Querier, query string, args []any, f func(r Rows) error) error {
+	rows, err := q.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			_ = rows.Close()
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		_ = rows.Close()
+		return err
+	}
+	return rows.Close()
+}
+
+// wrap names the operation in an error.
+func wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("sqlstore: %s: %w", op, err)
+}

@@ -1,0 +1,304 @@
+package sqlcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/outhook/outhook/webhook"
+)
+
+// Enqueue implements webhook.Outbox.
+func (s *Store) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
+	all, err := s.EnqueueAll(ctx, []*webhook.Batch{b})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// EnqueueAll implements webhook.BatchOutbox.
+func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
+	p, err := plan(batches)
+	if err != nil {
+		return nil, wrap("enqueue", err)
+	}
+	var found [][]webhook.Existing
+	if s.d == PostgreSQL {
+		// One statement is a transaction of its own.
+		for try := 1; ; try++ {
+			found, err = s.enqueue(ctx, s.db, p)
+			if err == nil || try == maxTries || !s.d.transient(err) {
+				return found, wrap("enqueue", err)
+			}
+		}
+	}
+	err = s.update(ctx, func(q Querier) error {
+		found, err = s.enqueue(ctx, q, p)
+		return err
+	})
+	return found, wrap("enqueue", err)
+}
+
+// Outbox is a transaction of the host's.
+type Outbox struct {
+	s *Store
+	q Querier
+}
+
+// InTx binds the store to a transaction.
+func (s *Store) InTx(q Querier) *Outbox { return &Outbox{s: s, q: q} }
+
+// Enqueue implements webhook.Outbox.
+func (o *Outbox) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
+	p, err := plan([]*webhook.Batch{b})
+	if err != nil {
+		return nil, wrap("enqueue in the transaction", err)
+	}
+	found, err := o.s.enqueue(ctx, o.q, p)
+	if err != nil {
+		if o.s.d == SQLite && o.s.d.transient(err) {
+			err = fmt.Errorf("the transaction began without the write lock and cannot get it now; begin it with BEGIN IMMEDIATE (_txlock=immediate): %w", err)
+		}
+		return nil, wrap("enqueue in the transaction", err)
+	}
+	return found[0], nil
+}
+
+// Match implements webhook.Matcher.
+func (o *Outbox) Match(ctx context.Context, query webhook.Query) ([]*webhook.Endpoint, error) {
+	return o.s.matchIn(ctx, o.q, query)
+}
+
+// newDelivery is a row of a statement's argument.
+type newDelivery struct {
+	N       int     `json:"n"`
+	ID      string  `json:"id"`
+	Message string  `json:"m"`
+	E       string  `json:"e"`
+	Body    int     `json:"b"`
+	Policy  string  `json:"p"`
+	Ordered int     `json:"o"`
+	Key     string  `json:"k"`
+	Of      string  `json:"f"`
+	Dedup   *string `json:"u"`
+	Inline  *string `json:"x"`
+	State   int     `json:"st"`
+	Reason  string  `json:"r"`
+	Size    int     `json:"sz"`
+	First   int     `json:"fi"` // of its ordered lane, in this call
+}
+
+type newMessage struct {
+	ID     string `json:"id"`
+	Type   string `json:"t"`
+	Time   int64  `json:"h"`
+	Event  string `json:"ev"`
+	Source string `json:"s"`
+	Bodies string `json:"b"`
+	Offset int    `json:"o"`
+	Size   int    `json:"z"`
+}
+
+// inserts is what some batches come to.
+type inserts struct {
+	batches    []*webhook.Batch
+	deliveries []newDelivery
+	place      [][2]int // batch and index of each delivery
+	messages   []newMessage
+	data       []byte
+}
+
+// plan checks batches and turns them into rows.
+func plan(batches []*webhook.Batch) (*inserts, error) {
+	p := &inserts{batches: batches}
+	lanes := map[[2]string]bool{}
+	known := map[string]bool{}
+	for i, b := range batches {
+		if b == nil || b.Message == nil {
+			return nil, errors.New("a batch has no message")
+		}
+		if !known[b.Message.ID] && len(b.Deliveries) > 0 {
+			known[b.Message.ID] = true
+			if err := p.message(b.Message); err != nil {
+				return nil, err
+			}
+		}
+		size := b.Message.Size()
+		for k := range b.Deliveries {
+			row, err := deliveryRow(&b.Deliveries[k], b.Message)
+			if err != nil {
+				return nil, err
+			}
+			row.N, row.Size = len(p.deliveries), size
+			lane := [2]string{row.E, row.Key}
+			if row.Ordered == 1 && row.State == int(webhook.Pending) && !lanes[lane] {
+				lanes[lane] = true
+				row.First = 1
+			}
+			p.deliveries = append(p.deliveries, row)
+			p.place = append(p.place, [2]int{i, k})
+		}
+	}
+	return p, nil
+}
+
+func (p *inserts) message(m *webhook.Message) error {
+	bodies, err := encodeBodies(m.Bodies)
+	if err != nil {
+		return err
+	}
+	row := newMessage{
+		ID: m.ID, Type: m.Type, Time: m.Time.UnixMicro(), Event: m.EventID, Source: m.Source, Bodies: bodies,
+		Offset: len(p.data) + 1, Size: m.Size(),
+	}
+	for i := range m.Bodies {
+		p.data = append(p.data, m.Bodies[i].Data...)
+	}
+	p.messages = append(p.messages, row)
+	return nil
+}
+
+func deliveryRow(d *webhook.Delivery, m *webhook.Message) (newDelivery, error) {
+	if d.ID == "" {
+		return newDelivery{}, errors.New("a delivery has no ID")
+	}
+	if d.State != webhook.Pending && !d.State.Final() {
+		return newDelivery{}, fmt.Errorf("delivery %q arrives %v: it must be pending or final", d.ID, d.State)
+	}
+	row := newDelivery{
+		ID: d.ID, Message: m.ID, E: d.EndpointID, Body: d.Body, Policy: d.Policy,
+		Of: d.Of, State: int(d.State), Reason: plain(d.Reason), Key: d.Key,
+	}
+	if d.Ordered {
+		row.Ordered = 1
+	}
+	if d.Dedup != "" {
+		row.Dedup = &d.Dedup
+	}
+	if d.Inline != nil {
+		record, err := encodeEndpoint(d.Inline)
+		if err != nil {
+			return newDelivery{}, fmt.Errorf("the endpoint of delivery %q: %w", d.ID, err)
+		}
+		row.Inline = &record
+	}
+	return row, nil
+}
+
+// result sorts out what was there already: ids by row.
+func (p *inserts) result(existing map[int]string) [][]webhook.Existing {
+	out := make([][]webhook.Existing, len(p.batches))
+	for n := range p.deliveries {
+		if id, ok := existing[n]; ok {
+			at := p.place[n]
+			out[at[0]] = append(out[at[0]], webhook.Existing{Index: at[1], ID: id})
+		}
+	}
+	return out
+}
+
+func (s *Store) enqueue(ctx context.Context, q Querier, p *inserts) ([][]webhook.Existing, error) {
+	if len(p.deliveries) == 0 {
+		return p.result(nil), ctx.Err()
+	}
+	if s.d == PostgreSQL {
+		return s.enqueueAtOnce(ctx, q, p)
+	}
+	return s.enqueueStepwise(ctx, q, p)
+}
+
+// enqueueAtOnce is PostgreSQL's way: one statement, and another one only where
+// a repeat met a transaction that had not committed when the first began.
+func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]webhook.Existing, error) {
+	deliveries, err := list(p.deliveries)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := list(p.messages)
+	if err != nil {
+		return nil, err
+	}
+	data := p.data
+	if data == nil {
+		data = []byte{}
+	}
+	existing := map[int]string{}
+	var unknown []int
+	err = each(ctx, q, s.st.enqueue, []any{deliveries, data, messages}, func(r Rows) error {
+		var n number
+		var id text
+		if err := r.Scan(&n, &id); err != nil {
+			return err
+		}
+		if id != "" {
+			existing[int(n.v)] = string(id)
+		} else if p.deliveries[n.v].Dedup != nil {
+			unknown = append(unknown, int(n.v))
+		}
+		return nil
+	})
+	if err == nil && len(unknown) > 0 {
+		err = s.findExisting(ctx, q, p, unknown, existing)
+	}
+	return p.result(existing), err
+}
+
+// findExisting looks for the deliveries in whose place others are.
+func (s *Store) findExisting(ctx context.Context, q Querier, p *inserts, missing []int, existing map[int]string) error {
+	type row struct {
+		N     int    `json:"n"`
+		E     string `json:"e"`
+		Dedup string `json:"u"`
+	}
+	var rows []row
+	for _, n := range missing {
+		if d := &p.deliveries[n]; d.Dedup != nil {
+			rows = append(rows, row{N: n, E: d.E, Dedup: *d.Dedup})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return err
+	}
+	return each(ctx, q, s.st.existing, []any{arg}, func(r Rows) error {
+		var n number
+		var id text
+		err := r.Scan(&n, &id)
+		existing[int(n.v)] = string(id)
+		return err
+	})
+}
+
+// insertMessages adds messages with their bodies, some at a time.
+func (s *Store) insertMessages(ctx context.Context, q Querier, p *inserts, wanted map[string]bool) error {
+	const most = 100
+	for from := 0; from < len(p.messages); from += most {
+		var args []any
+		n := 0
+		for i := from; i < min(from+most, len(p.messages)); i++ {
+			m := &p.messages[i]
+			if !wanted[m.ID] {
+				continue
+			}
+			n++
+			data := p.data[m.Offset-1 : m.Offset-1+m.Size]
+			if data == nil {
+				data = []byte{}
+			}
+			args = append(args, m.ID, m.Type, m.Time, m.Event, m.Source, m.Bodies, data)
+		}
+		if n == 0 {
+			continue
+		}
+		query := s.st.newMessages + strings.Repeat(", (?, ?, ?, ?, ?, ?, ?)", n)[2:] + s.d.upsert("id", "id = new(id)")
+		if err := q.Exec(ctx, query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

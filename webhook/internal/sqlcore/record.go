@@ -1,0 +1,124 @@
+package sqlcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/outhook/outhook/webhook"
+)
+
+// record is a row of outhook_delivery with what the queue says of it.
+type record struct {
+	seq                                 number
+	id, message, endpoint, policy       text
+	body, ordered, state                number
+	key, of, dedup, reason              text
+	inline                              optional
+	attempts, created, ended            number
+	openAttempts, unsure, due, ready, q number
+}
+
+func (d *record) scan(r Rows, more ...any) error {
+	return r.Scan(append([]any{
+		&d.seq, &d.id, &d.message, &d.endpoint, &d.body, &d.policy, &d.ordered, &d.key, &d.of, &d.dedup,
+		&d.inline, &d.created, &d.state, &d.reason, &d.attempts, &d.ended,
+		&d.openAttempts, &d.unsure, &d.due, &d.ready, &d.q,
+	}, more...)...)
+}
+
+// delivery turns the row into a delivery. With an error, it has what could be
+// read.
+func (d *record) delivery() (webhook.Delivery, error) {
+	out := webhook.Delivery{
+		ID: string(d.id), MessageID: string(d.message), EndpointID: string(d.endpoint), Body: int(d.body.v),
+		Policy: string(d.policy), Ordered: d.ordered.v != 0, Key: string(d.key), Of: string(d.of), Dedup: string(d.dedup),
+		Reason: string(d.reason), Created: at(d.created.v),
+	}
+	if d.state.null && !d.state.bad {
+		out.State, out.Attempts, out.Due = webhook.Pending, int(d.openAttempts.v), at(d.due.v)
+	} else {
+		out.State, out.Attempts, out.Ended = webhook.State(d.state.v), int(d.attempts.v), at(d.ended.v) //nolint:gosec // checked below
+	}
+	var errs []error
+	for _, n := range []*number{&d.body, &d.ordered, &d.state, &d.attempts, &d.created, &d.openAttempts, &d.due} {
+		if n.bad {
+			errs = append(errs, errors.New("a column that must be a number is none"))
+			break
+		}
+	}
+	if !d.state.null && (d.state.v < int64(webhook.Delivered) || d.state.v > int64(webhook.Dropped)) {
+		errs = append(errs, fmt.Errorf("the stored state %d is none", d.state.v))
+	}
+	if d.inline.v != nil {
+		e, err := decodeEndpoint(*d.inline.v)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("its endpoint: %w", err))
+		}
+		out.Inline = e
+	}
+	if err := errors.Join(errs...); err != nil {
+		return out, fmt.Errorf("sqlstore: the stored delivery %q does not decode: %w", out.ID, err)
+	}
+	return out, nil
+}
+
+// shown is the state of an open delivery as others see it.
+func (d *record) shown(now int64, l *lane) webhook.State {
+	if d.q.v == int64(webhook.Running) && !d.ready.null && d.ready.v > now {
+		return webhook.Running
+	}
+	if l.hold && l.parkUntil > now {
+		return webhook.Held
+	}
+	return webhook.Pending
+}
+
+// storedMessage is a message, or why it is none.
+type storedMessage struct {
+	*webhook.Message
+	err error
+}
+
+// damage is what keeps a claimed delivery from being sent.
+func damage(err error, m storedMessage, body int) error {
+	switch {
+	case err != nil:
+		return err
+	case m.err != nil:
+		return m.err
+	case m.Message == nil:
+		return errors.New("sqlstore: the message of the delivery is not there")
+	case body < 0 || body >= len(m.Bodies):
+		return fmt.Errorf("sqlstore: the message has %d bodies, and the delivery names number %d", len(m.Bodies), body)
+	}
+	return nil
+}
+
+func (s *Store) readMessages(ctx context.Context, q Querier, ids []string) (map[string]storedMessage, error) {
+	found := make(map[string]storedMessage, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	arg, err := names(ids)
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, q, s.st.messages, []any{arg}, func(r Rows) error {
+		var id, kind, event, source, bodies text
+		var happened number
+		var data blob
+		if err := r.Scan(&id, &kind, &happened, &event, &source, &bodies, &data); err != nil {
+			return err
+		}
+		m := &webhook.Message{ID: string(id), Type: string(kind), Time: at(happened.v), EventID: string(event), Source: string(source)}
+		list, err := decodeBodies(string(bodies), data)
+		if err != nil {
+			err = fmt.Errorf("sqlstore: the stored message %q does not decode: %w", m.ID, err)
+		}
+		m.Bodies = list
+		found[m.ID] = storedMessage{Message: m, err: err}
+		return nil
+	})
+	return found, err
+}

@@ -1,0 +1,115 @@
+package sqlcore
+
+// statements are the texts of one dialect, made once.
+type statements struct {
+	version, clock, begin string
+
+	// Enqueue.
+	enqueue, existing                         string // PostgreSQL: all in one
+	newDeliveries, newSeqs, newMessages       string
+	heads, awake, newQueue, newMarks, newEnds string
+
+	// Claim.
+	peek, marks, promoteRead, promote, markLanes, markCheck, marksGone string
+	lanes, laneRows, probes, demote, lockRows, lease, leased           string
+	messages, lanesDone, lanesGone, sweep                              string
+
+	// Settle, Cancel, Extend, Park.
+	settling, again, unqueue, attempt, laneState, laneMake, laneLock, laneSet string
+	cancel, extendLock, extend, park, parkMarks                               string
+
+	// History.
+	delivery, attempts, message, counts                    string
+	finals, feedLock, feedNew, feedSet, feedNext           string
+	oldest, keepFrom, goneAttempts, goneDeliveries         string
+	goneFinals, goneOf, messageLock, goneMessages, rateGet string
+	rateMake, ratePut                                      string
+
+	// Endpoints.
+	match, endpoints, disable, list, byID, insertEndpoint string
+	replaceEndpoint, setStatus, removeEndpoint            string
+}
+
+// Columns of a delivery in the order of record.scan: what never changes, and
+// how it ended.
+const (
+	columns = `d.seq, d.id, d.message_id, d.endpoint_id, d.body, d.policy, d.ordered, d.lane_key, d.of_id, d.dedup, d.inline, d.created, `
+	ended   = `f.state, f.reason, f.attempts, f.ended, `
+	open    = `NULL, NULL, NULL, NULL, `
+)
+
+func build(d Dialect) *statements {
+	st := &statements{
+		version: `SELECT version FROM outhook_schema`,
+		clock:   `SELECT {now}`,
+		// A plan made while the tables were small must serve when they are not.
+		begin: `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`,
+	}
+	st.enqueuing(d)
+	st.claiming(d)
+	st.visiting(d)
+	st.finishing(d)
+	st.parking(d)
+	st.remembering(d)
+	st.pruning(d)
+	st.registering(d)
+	for _, text := range st.all() {
+		*text = d.sql(*text)
+	}
+	return st
+}
+
+func (st *statements) enqueuing(d Dialect) {
+	deliveries := d.rows("n i", "id t", "m t", "e t", "b i", "p t", "o i", "k t", "f t", "u t", "x t", "st i", "r t", "sz i", "fi i")
+	const into = `INSERT INTO outhook_delivery (id, message_id, endpoint_id, body, policy, ordered, lane_key, of_id, dedup, inline, created) `
+	// Before now, MATERIALIZED has no meaning that we need: a CTE that is read
+	// twice and is volatile is computed once.
+	st.enqueue = `WITH n AS MATERIALIZED (SELECT {now} AS t, current_setting('transaction_isolation') = 'read committed' AS rc),
+ j AS MATERIALIZED (SELECT * FROM ` + deliveries + `),
+ ins AS (` + into + `SELECT j.id, j.m, j.e, j.b, j.p, j.o, j.k, j.f, j.u, j.x, n.t
+  FROM j, n ORDER BY j.n ON CONFLICT DO NOTHING RETURNING seq, id, message_id),
+ msg AS (INSERT INTO outhook_message (id, type, happened, event_id, source, bodies, data)
+  SELECT m.id, m.t, m.h, m.ev, m.s, m.b, substr(?::bytea, m.o::int, m.z::int)
+  FROM json_to_recordset(?::text::json) AS m(id text, t text, h bigint, ev text, s text, b text, o bigint, z bigint)
+  WHERE m.id IN (SELECT message_id FROM ins) ON CONFLICT (id) DO UPDATE SET id = excluded.id),
+ q AS (INSERT INTO outhook_queue (seq, endpoint_id, lane, state, unsure, attempts, due, ready, size)
+  SELECT ins.seq, j.e, CASE WHEN j.o = 1 THEN j.k END, 1, 0, 0, n.t,
+   CASE WHEN j.o = 0 OR j.fi = 1 AND (NOT n.rc OR NOT EXISTS (SELECT 1 FROM outhook_queue x WHERE x.endpoint_id = j.e AND x.lane = j.k)) THEN n.t END, j.sz
+  FROM ins JOIN j ON j.id = ins.id, n WHERE j.st = 1),
+ f AS (INSERT INTO outhook_final (seq, state, reason, attempts, ended) SELECT ins.seq, j.st, j.r, 0, n.t FROM ins JOIN j ON j.id = ins.id, n WHERE j.st <> 1),
+ k AS (INSERT INTO outhook_mark (endpoint_id, due, level, horizon) SELECT DISTINCT j.e, n.t, 0, 0
+  FROM ins JOIN j ON j.id = ins.id, n WHERE j.st = 1 AND (NOT n.rc OR
+   NOT EXISTS (SELECT 1 FROM outhook_lane l WHERE l.endpoint_id = j.e AND (l.due <= n.t OR l.park_until > n.t))
+   AND NOT EXISTS (SELECT 1 FROM outhook_mark k WHERE k.endpoint_id = j.e AND k.level = 0)))
+ SELECT j.n, e.id FROM j LEFT JOIN ins ON ins.id = j.id LEFT JOIN outhook_delivery e ON e.endpoint_id = j.e AND e.dedup = j.u WHERE ins.id IS NULL`
+	st.newDeliveries = into + `SELECT j.id, j.m, j.e, j.b, j.p, j.o, j.k, j.f, j.u, j.x, {now} FROM ` +
+		deliveries + d.pick(` WHERE true ORDER BY j.n ON CONFLICT DO NOTHING`, ``, ` ORDER BY j.n ON DUPLICATE KEY UPDATE seq = outhook_delivery.seq`)
+	st.newSeqs = `SELECT j.n, d.seq, d.created, f.seq FROM ` + d.rows("n i", "id t") + d.cross() + `outhook_delivery d LEFT JOIN outhook_final f ON f.seq = d.seq WHERE d.id = j.id`
+	st.existing = `SELECT j.n, d.id FROM ` + d.rows("n i", "e t", "u t") + d.cross() + `outhook_delivery d` + d.force("outhook_delivery_dedup") + ` WHERE d.endpoint_id = j.e AND d.dedup = j.u` +
+		d.pick(``, ``, ` LOCK IN SHARE MODE`)
+	st.newMessages = `INSERT INTO outhook_message (id, type, happened, event_id, source, bodies, data) VALUES `
+	st.heads = `SELECT j.n FROM ` + d.rows("n i", "e t", "k t") + ` WHERE EXISTS (SELECT 1 FROM outhook_queue q WHERE q.endpoint_id = j.e AND q.lane = j.k)`
+	st.awake = `SELECT j.e FROM ` + d.rows("e t", "c i") + ` WHERE EXISTS (SELECT 1 FROM outhook_lane l WHERE l.endpoint_id = j.e AND (l.due <= j.c OR l.park_until > j.c))` +
+		` OR EXISTS (SELECT 1 FROM outhook_mark k WHERE k.endpoint_id = j.e AND k.level = 0)`
+	st.newQueue = `INSERT INTO outhook_queue (seq, endpoint_id, lane, state, unsure, attempts, due, ready, size)` +
+		` SELECT j.s, j.e, j.k, 1, 0, 0, j.c, j.r, j.z FROM ` + d.rows("s i", "e t", "k t", "c i", "r i", "z i") +
+		d.pick(` WHERE true ON CONFLICT (seq) DO NOTHING`, ``, ` ON DUPLICATE KEY UPDATE seq = outhook_queue.seq`)
+	st.newMarks = `INSERT INTO outhook_mark (endpoint_id, lane, due, level, horizon) SELECT j.e, j.k, j.c, j.l, j.h FROM ` + d.rows("e t", "k t", "c i", "l i", "h i")
+	st.newEnds = `INSERT INTO outhook_final (seq, state, reason, attempts, ended) SELECT j.s, j.st, j.r, j.a, j.c FROM ` + d.rows("s i", "st i", "r t", "a i", "c i")
+}
+
+// all lists the texts, to be finished.
+func (st *statements) all() []*string {
+	return []*string{
+		&st.version, &st.clock, &st.begin, &st.enqueue, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
+		&st.heads, &st.awake, &st.newQueue, &st.newMarks, &st.newEnds, &st.peek, &st.marks,
+		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes,
+		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.lease, &st.leased, &st.messages, &st.lanesDone,
+		&st.lanesGone, &st.sweep, &st.settling, &st.again, &st.unqueue, &st.attempt, &st.laneState,
+		&st.laneMake, &st.laneLock, &st.laneSet, &st.cancel, &st.extendLock, &st.extend, &st.park, &st.parkMarks,
+		&st.delivery, &st.attempts, &st.message, &st.counts, &st.finals, &st.feedLock, &st.feedNew, &st.feedSet,
+		&st.feedNext, &st.oldest, &st.keepFrom, &st.goneAttempts, &st.goneDeliveries, &st.goneFinals, &st.goneOf,
+		&st.messageLock, &st.goneMessages, &st.rateGet, &st.rateMake, &st.ratePut, &st.match, &st.endpoints,
+		&st.disable, &st.list, &st.byID, &st.insertEndpoint, &st.replaceEndpoint, &st.setStatus, &st.removeEndpoint,
+	}
+}

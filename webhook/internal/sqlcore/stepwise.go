@@ -1,0 +1,211 @@
+package sqlcore
+
+import (
+	"context"
+
+	"github.com/outhook/outhook/webhook"
+)
+
+// stored is a delivery that has a row.
+type stored struct{ seq, created int64 }
+
+// enqueueStepwise is the way of the databases where a statement does one
+// thing. The first one writes, so that SQLite has its lock from then on.
+func (s *Store) enqueueStepwise(ctx context.Context, q Querier, p *inserts) ([][]webhook.Existing, error) {
+	arg, err := list(p.deliveries)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.Exec(ctx, s.st.newDeliveries, arg); err != nil {
+		return nil, err
+	}
+	open, ended, missing, err := s.findNew(ctx, q, p, arg)
+	if err != nil {
+		return nil, err
+	}
+	existing := map[int]string{}
+	if err := s.findExisting(ctx, q, p, missing, existing); err != nil {
+		return nil, err
+	}
+	wanted := map[string]bool{}
+	for n := range p.deliveries {
+		if _, ok := existing[n]; !ok {
+			wanted[p.deliveries[n].Message] = true
+		}
+	}
+	if err := s.insertMessages(ctx, q, p, wanted); err != nil {
+		return nil, err
+	}
+	if err := s.insertQueue(ctx, q, p, open); err != nil {
+		return nil, err
+	}
+	return p.result(existing), s.insertEnds(ctx, q, ended)
+}
+
+// findNew tells which deliveries are there under their own id: open ones,
+// those that ended, and those that are not.
+func (s *Store) findNew(ctx context.Context, q Querier, p *inserts, arg string) (open map[int]stored, ended []endRow, missing []int, err error) {
+	open = make(map[int]stored, len(p.deliveries))
+	seen := make(map[int]bool, len(p.deliveries))
+	err = each(ctx, q, s.st.newSeqs, []any{arg}, func(r Rows) error {
+		var n, seq, created, end number
+		err := r.Scan(&n, &seq, &created, &end)
+		i := int(n.v)
+		seen[i] = true
+		d := &p.deliveries[i]
+		switch {
+		case !end.null: // an earlier call was here, and the delivery has ended
+		case d.State == int(webhook.Pending):
+			open[i] = stored{seq: seq.v, created: created.v}
+		default:
+			ended = append(ended, endRow{Seq: seq.v, State: d.State, Reason: d.Reason, Ended: created.v})
+		}
+		return err
+	})
+	for n := range p.deliveries {
+		if !seen[n] {
+			missing = append(missing, n)
+		}
+	}
+	return open, ended, missing, err
+}
+
+// insertQueue adds what is open to the queue, and marks where no claim would
+// look soon.
+func (s *Store) insertQueue(ctx context.Context, q Querier, p *inserts, open map[int]stored) error {
+	if len(open) == 0 {
+		return nil
+	}
+	behind, err := s.behind(ctx, q, p, open)
+	if err != nil {
+		return err
+	}
+	type row struct {
+		Seq     int64   `json:"s"`
+		E       string  `json:"e"`
+		Lane    *string `json:"k"`
+		Created int64   `json:"c"`
+		Ready   *int64  `json:"r"`
+		Size    int     `json:"z"`
+	}
+	rows := make([]row, 0, len(open))
+	looks := map[string]int64{}
+	for n := range p.deliveries {
+		at, ok := open[n]
+		if !ok {
+			continue
+		}
+		d := &p.deliveries[n]
+		r := row{Seq: at.seq, E: d.E, Created: at.created, Size: d.Size}
+		if d.Ordered == 1 {
+			r.Lane = &d.Key
+		}
+		if d.Ordered == 0 || d.First == 1 && !behind[n] {
+			r.Ready = &at.created
+		}
+		rows = append(rows, r)
+		looks[d.E] = at.created
+	}
+	// The lanes are looked at before the rows are there: a mark too many is
+	// better than one too few.
+	if err := s.mark(ctx, q, looks); err != nil {
+		return err
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return err
+	}
+	return q.Exec(ctx, s.st.newQueue, arg)
+}
+
+// behind tells which deliveries have others before them in their ordered lane.
+func (s *Store) behind(ctx context.Context, q Querier, p *inserts, open map[int]stored) (map[int]bool, error) {
+	type row struct {
+		N   int    `json:"n"`
+		E   string `json:"e"`
+		Key string `json:"k"`
+	}
+	var rows []row
+	for n := range open {
+		if d := &p.deliveries[n]; d.First == 1 {
+			rows = append(rows, row{N: n, E: d.E, Key: d.Key})
+		}
+	}
+	if len(rows) == 0 {
+		return nil, nil //nolint:nilnil // none is
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return nil, err
+	}
+	behind := map[int]bool{}
+	err = each(ctx, q, s.st.heads, []any{arg}, func(r Rows) error {
+		var n number
+		err := r.Scan(&n)
+		behind[int(n.v)] = true
+		return err
+	})
+	return behind, err
+}
+
+// markRow is a mark to insert.
+type markRow struct {
+	E     string  `json:"e"`
+	Lane  *string `json:"k"`
+	Due   int64   `json:"c"`
+	Level int64   `json:"l"`
+	// Horizon is the number of the first transaction that cannot have relied
+	// on what was there before the mark; 0 while it is not known.
+	Horizon int64 `json:"h"`
+}
+
+// mark leaves marks for endpoints at whose lanes no claim would look.
+func (s *Store) mark(ctx context.Context, q Querier, looks map[string]int64) error {
+	rows := make([]markRow, 0, len(looks))
+	for e, due := range looks {
+		rows = append(rows, markRow{E: e, Due: due})
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return err
+	}
+	awake := map[string]bool{}
+	err = each(ctx, q, s.st.awake, []any{arg}, func(r Rows) error {
+		var e text
+		err := r.Scan(&e)
+		awake[string(e)] = true
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	asleep := rows[:0]
+	for _, r := range rows {
+		if !awake[r.E] {
+			asleep = append(asleep, r)
+		}
+	}
+	return s.insertMarks(ctx, q, asleep)
+}
+
+func (s *Store) insertMarks(ctx context.Context, q Querier, rows []markRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return err
+	}
+	return q.Exec(ctx, s.st.newMarks, arg)
+}
+
+func (s *Store) insertEnds(ctx context.Context, q Querier, ended []endRow) error {
+	if len(ended) == 0 {
+		return nil
+	}
+	arg, err := list(ended)
+	if err != nil {
+		return err
+	}
+	return q.Exec(ctx, s.st.newEnds, arg)
+}

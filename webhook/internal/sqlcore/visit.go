@@ -1,0 +1,271 @@
+package sqlcore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/outhook/outhook/webhook"
+)
+
+// pick locks lanes whose turn has come, the longest waiting first. Where all of
+// them are locked by others, the first of a claim waits for one.
+func (v *visitor) pick(ctx context.Context, most int, first bool) ([]*visit, error) {
+	query := v.s.st.lanes
+	bound := v.now
+	if !first {
+		bound-- // those that this claim visited have their turn now
+	}
+	args := []any{bound}
+	if n := len(v.c.Skip); n > 0 {
+		// Few different texts for any number of endpoints.
+		size := 1
+		for size < n {
+			size *= 2
+		}
+		query += v.s.notIn(len(args), size)
+		for i := range size {
+			args = append(args, v.c.Skip[min(i, n-1)])
+		}
+	}
+	visits, err := v.pickBy(ctx, query+` ORDER BY l.due`, args, most, v.s.d.sql("{skip}"))
+	if err != nil || len(visits) > 0 || !first || v.s.d == SQLite {
+		return visits, err
+	}
+	if v.now, err = v.s.clock(ctx, v.q); err != nil {
+		return nil, err
+	}
+	args[0] = v.now
+	return v.pickBy(ctx, query+` ORDER BY l.due`, args, 1, v.s.d.sql("{lock}"))
+}
+
+// notIn excludes n values, the arguments after the first so many.
+func (s *Store) notIn(after, n int) string {
+	if s.d != PostgreSQL {
+		return ` AND l.endpoint_id NOT IN (?` + strings.Repeat(", ?", n-1) + `)`
+	}
+	var b strings.Builder
+	b.WriteString(` AND l.endpoint_id NOT IN (`)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(placeholder(after + i + 1))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+func (v *visitor) pickBy(ctx context.Context, query string, args []any, most int, lock string) ([]*visit, error) {
+	limit := ` LIMIT ?`
+	if v.s.d == PostgreSQL {
+		limit = ` LIMIT ` + placeholder(len(args)+1) + `::bigint`
+	}
+	var visits []*visit
+	err := each(ctx, v.q, query+limit+" "+lock, append(args, int64(most)), func(r Rows) error {
+		l, err := scanLane(r)
+		visits = append(visits, &visit{lane: l})
+		return err
+	})
+	return visits, err
+}
+
+// read fills in the first rows of each lane.
+func (v *visitor) read(ctx context.Context, visits []*visit, most int) error {
+	by := make(map[string]*visit, len(visits))
+	ids := make([]string, 0, len(visits))
+	for _, w := range visits {
+		by[w.id] = w
+		ids = append(ids, w.id)
+	}
+	keep := func(r Rows) error {
+		var seq, state, unsure, ready, size, head number
+		var id, name text
+		err := r.Scan(&seq, &id, &name, &state, &unsure, &ready, &size, &head)
+		if w := by[string(id)]; w != nil {
+			w.rows = append(w.rows, candidate{
+				seq: seq.v, lane: string(name), state: state.v, unsure: unsure.v, ready: ready.v, size: size.v, head: head.v != 0,
+			})
+		}
+		return err
+	}
+	var err error
+	if v.s.d == MySQL {
+		err = v.readUnion(ctx, ids, most, keep)
+	} else {
+		var arg string
+		if arg, err = names(ids); err == nil {
+			err = each(ctx, v.q, v.s.st.laneRows, []any{arg, int64(most)}, keep)
+		}
+	}
+	for _, w := range visits {
+		slices.SortFunc(w.rows, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.ready, b.ready), cmp.Compare(a.seq, b.seq)) })
+		w.empty = len(w.rows) == 0
+		v.behead(w)
+	}
+	return err
+}
+
+// readUnion is for MySQL and MariaDB, of which the latter has no LATERAL.
+func (v *visitor) readUnion(ctx context.Context, ids []string, most int, keep func(Rows) error) error {
+	const chunk = 64
+	for part := range slices.Chunk(ids, chunk) {
+		query := strings.Repeat(" UNION ALL "+v.s.st.laneRows, len(part))[len(" UNION ALL "):]
+		args := make([]any, 0, 2*len(part))
+		for _, id := range part {
+			args = append(args, id, int64(most))
+		}
+		if err := each(ctx, v.q, query, args, keep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// behead takes those out of a visit that are not the head of their ordered
+// lane: they were enqueued while the head was on its way.
+func (v *visitor) behead(w *visit) {
+	w.rows = slices.DeleteFunc(w.rows, func(r candidate) bool {
+		if !r.head {
+			v.demoted = append(v.demoted, r.seq)
+		}
+		return !r.head
+	})
+}
+
+func (v *visitor) demote(ctx context.Context) error {
+	if len(v.demoted) == 0 {
+		return nil
+	}
+	err := v.q.Exec(ctx, v.s.st.demote, seqs(v.demoted))
+	v.demoted = v.demoted[:0]
+	return err
+}
+
+// probing sets how many deliveries each visit may take.
+func (v *visitor) probing(ctx context.Context, visits []*visit, quota int) error {
+	var ids []int64
+	for _, w := range visits {
+		w.quota = quota
+		switch {
+		case w.parkUntil > v.now:
+			w.quota = 0
+		case w.probe:
+			w.quota = 1
+			if !w.probeSeq.null {
+				ids = append(ids, w.probeSeq.v)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	outstanding := map[int64]int64{}
+	err := each(ctx, v.q, v.s.st.probes, []any{seqs(ids)}, func(r Rows) error {
+		var seq, state, ready number
+		err := r.Scan(&seq, &state, &ready)
+		if state.v == int64(webhook.Running) && ready.v > v.now {
+			outstanding[seq.v] = ready.v
+		}
+		return err
+	})
+	for _, w := range visits {
+		if until, ok := outstanding[w.probeSeq.v]; ok && w.probe && !w.probeSeq.null {
+			w.quota, w.next = 0, until
+		}
+	}
+	return err
+}
+
+// laneTurn is what a visit leaves in a lane.
+type laneTurn struct {
+	E     string `json:"e"`
+	Due   *int64 `json:"c"`
+	Probe *int64 `json:"p"`
+}
+
+// depart gives each visited lane its next turn.
+func (v *visitor) depart(ctx context.Context, visits []*visit) error {
+	var rows []laneTurn
+	var gone []string
+	for _, w := range visits {
+		turn, moves := v.turn(w)
+		if !moves {
+			continue
+		}
+		if turn == 0 && w.failures == 0 && !w.probe {
+			gone = append(gone, w.id)
+		} else {
+			rows = append(rows, w.leaves(turn))
+		}
+		if turn == 0 || turn > v.now {
+			v.cold[w.id] = true
+		}
+	}
+	return v.write(ctx, rows, gone)
+}
+
+// write stores the turns, and removes the lanes in which nothing is left.
+func (v *visitor) write(ctx context.Context, rows []laneTurn, gone []string) error {
+	if len(gone) > 0 {
+		arg, err := names(gone)
+		if err != nil {
+			return err
+		}
+		if err := v.q.Exec(ctx, v.s.st.lanesGone, arg); err != nil {
+			return err
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return err
+	}
+	return v.q.Exec(ctx, v.s.st.lanesDone, arg)
+}
+
+func (w *visit) leaves(turn int64) laneTurn {
+	r := laneTurn{E: w.id}
+	if turn != 0 {
+		r.Due = &turn
+	}
+	if !w.probeSeq.null {
+		r.Probe = &w.probeSeq.v
+	}
+	return r
+}
+
+// turn says when a lane is to be visited next; 0 is never. A lane that was
+// passed over since the claim is full keeps its place.
+func (v *visitor) turn(w *visit) (int64, bool) {
+	switch {
+	case w.parkUntil > v.now:
+		return w.parkUntil, true
+	case w.next > 0: // a probe is under way
+		return w.next, true
+	case w.probe && w.taken > 0:
+		return v.until(), true
+	case w.taken == 0 && len(w.rows) > 0 && w.rows[0].ready <= v.now:
+		return 0, false
+	case w.empty:
+		return 0, true
+	}
+	return v.rest(w), true
+}
+
+// rest is when the first of what is left of a lane is due: a lane that has more
+// goes behind those that wait.
+func (v *visitor) rest(w *visit) int64 {
+	turn := int64(0)
+	if w.taken > 0 {
+		turn = v.until()
+	}
+	if w.taken < len(w.rows) && (turn == 0 || w.rows[w.taken].ready < turn) {
+		turn = w.rows[w.taken].ready
+	}
+	// 0 where only such were there as are not the head: look again.
+	return max(turn, v.now)
+}

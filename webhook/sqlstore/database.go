@@ -1,0 +1,75 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+
+	"github.com/outhook/outhook/webhook/internal/sqlcore"
+)
+
+// querier is a Tx as sqlcore wants it.
+type querier struct{ tx Tx }
+
+func (q querier) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := q.tx.ExecContext(ctx, query, args...)
+	return err
+}
+
+func (q querier) Query(ctx context.Context, query string, args ...any) (sqlcore.Rows, error) { //nolint:ireturn // sqlcore's seam
+	return q.tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller does
+}
+
+// database is a pool of connections.
+type database struct {
+	querier
+	db      *sql.DB
+	dialect Dialect
+}
+
+// Tx implements sqlcore.DB.
+func (d *database) Tx(ctx context.Context, f func(sqlcore.Querier) error) error {
+	if d.dialect == SQLite {
+		return d.immediate(ctx, f)
+	}
+	tx, err := d.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	if err := f(querier{tx}); err != nil {
+		_ = tx.Rollback() // err says more
+		return err
+	}
+	return tx.Commit()
+}
+
+// immediate is a transaction that has SQLite's write lock from the beginning,
+// which database/sql cannot say.
+func (d *database) immediate(ctx context.Context, f func(sqlcore.Querier) error) error {
+	conn, err := d.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // back to the pool
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		// A caller who went away may have left it begun all the same.
+		if ctx.Err() != nil {
+			undo(ctx, conn)
+		}
+		return err
+	}
+	if err = f(querier{conn}); err == nil {
+		if _, err = conn.ExecContext(ctx, "COMMIT"); err == nil {
+			return nil
+		}
+	}
+	undo(ctx, conn)
+	return err
+}
+
+// undo rolls back, or sees to it that nobody gets the connection any more.
+func undo(ctx context.Context, conn *sql.Conn) {
+	if _, err := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+}
