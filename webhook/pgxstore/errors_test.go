@@ -1,0 +1,123 @@
+package pgxstore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/outhook/outhook/retry"
+	"github.com/outhook/outhook/webhook"
+	"github.com/outhook/outhook/webhook/pgxstore"
+)
+
+func TestOpenErrors(t *testing.T) {
+	ctx := context.Background()
+	if _, err := pgxstore.Open(ctx, nil, pgxstore.Options{}); err == nil {
+		t.Error("Open(nil) = nil, want an error")
+	}
+	p := pool(t, place(t), nil)
+	if _, err := pgxstore.Open(ctx, p, pgxstore.Options{}); err == nil || !strings.Contains(err.Error(), "Schema") {
+		t.Errorf("Open without tables = %v, want an error that names Schema", err)
+	}
+	tables(t, p)
+	if _, err := p.Exec(ctx, "UPDATE outhook_schema SET version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgxstore.Open(ctx, p, pgxstore.Options{}); err == nil || !strings.Contains(err.Error(), "99") {
+		t.Errorf("Open of another version = %v, want an error that names it", err)
+	}
+}
+
+func TestNoTransaction(t *testing.T) {
+	p := pool(t, place(t), nil)
+	tables(t, p)
+	o := open(t, p, pgxstore.Options{}).InTx(nil)
+	if _, err := o.Enqueue(context.Background(), batch("1", "e")); !errors.Is(err, pgxstore.ErrNoTransaction) {
+		t.Errorf("Enqueue = %v, want ErrNoTransaction", err)
+	}
+	if _, err := o.Match(context.Background(), webhook.Query{}); !errors.Is(err, pgxstore.ErrNoTransaction) {
+		t.Errorf("Match = %v, want ErrNoTransaction", err)
+	}
+}
+
+// TestPipelineErrors breaks what is kept back, and wants the error, the
+// transaction undone and the connection whole.
+func TestPipelineErrors(t *testing.T) {
+	p := pool(t, place(t), func(c *pgxpool.Config) { c.MaxConns = 1 })
+	tables(t, p)
+	ctx := context.Background()
+	s := open(t, p, pgxstore.Options{NotifyEvery: -1})
+	if _, err := s.Enqueue(ctx, batch("1", "e")); err != nil {
+		t.Fatal(err)
+	}
+	claim := func() []webhook.Claimed {
+		t.Helper()
+		got, err := s.Claim(ctx, webhook.Claim{Limit: 1, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	got := claim()
+	if len(got) != 1 {
+		t.Fatalf("Claim returned %d deliveries, want 1", len(got))
+	}
+	for _, change := range []string{
+		"ALTER TABLE outhook_final RENAME TO mislaid",   // within
+		"ALTER TABLE outhook_attempt RENAME TO mislaid", // with the commit
+	} {
+		if _, err := p.Exec(ctx, change); err != nil {
+			t.Fatal(err)
+		}
+		items := settlements(got)
+		items[0].Attempt = &webhook.Attempt{Number: 1, Outcome: retry.Accepted, Class: webhook.NoFailure, Start: time.Now()}
+		if _, err := s.Settle(ctx, items); err == nil || !strings.Contains(err.Error(), "does not exist") {
+			t.Errorf("%s: Settle = %v, want the missing table", change, err)
+		}
+		back := strings.Replace(strings.Replace(change, " RENAME TO mislaid", "", 1), "ALTER TABLE ", "", 1)
+		if _, err := p.Exec(ctx, "ALTER TABLE mislaid RENAME TO "+back); err != nil {
+			t.Fatal(err)
+		}
+		d, _, err := s.Delivery(ctx, got[0].Delivery.ID)
+		if err != nil || d.State != webhook.Running {
+			t.Errorf("%s: the delivery is %v, %v, want it running still", change, d, err)
+		}
+	}
+	if res, err := s.Settle(ctx, settlements(got)); err != nil || len(res.Stale) > 0 {
+		t.Errorf("Settle = %v, %v, want it done", res, err)
+	}
+	if n := p.Stat().NewConnsCount(); n != 1 {
+		t.Errorf("the pool opened %d connections, want 1: an error must not cost one", n)
+	}
+}
+
+func TestSimpleProtocol(t *testing.T) {
+	for _, mode := range []pgx.QueryExecMode{
+		pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeSimpleProtocol,
+	} {
+		t.Run(mode.String(), func(t *testing.T) {
+			p := pool(t, place(t), func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode })
+			tables(t, p)
+			s := open(t, p, pgxstore.Options{})
+			ctx := context.Background()
+			if _, err := s.Enqueue(ctx, batch("1", "e", "f")); err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Claim(ctx, webhook.Claim{Limit: 9, Lease: time.Minute})
+			if err != nil || len(got) != 2 {
+				t.Fatalf("Claim = %d deliveries, %v, want 2", len(got), err)
+			}
+			if n := len(got[0].Message.Bodies[0].Data); n != 240 {
+				t.Errorf("the body has %d bytes, want 240", n)
+			}
+			if res, err := s.Settle(ctx, settlements(got)); err != nil || len(res.Stale) > 0 {
+				t.Errorf("Settle = %v, %v", res, err)
+			}
+		})
+	}
+}
