@@ -1,0 +1,79 @@
+package hostile_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/outhook/outhook/payload"
+	"github.com/outhook/outhook/signer"
+	"github.com/outhook/outhook/webhook"
+	"github.com/outhook/outhook/webhook/webhooktest"
+)
+
+// TestFanOutIsBounded registers one endpoint more than the default bound.
+func TestFanOutIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 16384 // the documented default
+		n := webhooktest.NewNetwork(t)
+		got := n.Receiver("a.example")
+		r := start(t, time.Second, n.Transport(), nil)
+		for i := range most + 1 {
+			id := strconv.Itoa(i)
+			r.set(t, webhook.Endpoint{ID: id, Name: id, Scope: scope, URL: "http://a.example/" + id})
+		}
+		if _, err := r.Dispatch(context.Background(), clicked{}, scope); !errors.Is(err, webhook.ErrFanOut) {
+			t.Errorf("Dispatch to %d endpoints = %v, want ErrFanOut", most+1, err)
+		}
+		synctest.Wait()
+		if requests := len(got.Requests()); requests != 0 {
+			t.Errorf("%d requests were sent, want none", requests)
+		}
+		r.stop(t)
+		n.Close()
+	})
+}
+
+// TestSamplesAreLimited presses the button too often.
+func TestSamplesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := webhooktest.NewNetwork(t)
+		got := n.Receiver("a.example")
+		r := start(t, time.Second, n.Transport(), func(c *webhook.Config) {
+			c.Catalog = payload.NewCatalog()
+			if err := payload.Describe(c.Catalog, "link.clicked", "", clicked{Text: "sample"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		ctx := context.Background()
+		press := func(s webhook.Scope, times int) (refused int) {
+			for i := range times {
+				e := webhook.Endpoint{Scope: s, URL: "http://a.example/" + strconv.Itoa(i)}
+				_, err := r.SendSample(ctx, e, "link.clicked")
+				if i%2 == 1 {
+					_, err = r.Verify(ctx, e, signer.OriginHandshake{Origin: "example.com"})
+				}
+				if errors.Is(err, webhook.ErrRate) {
+					refused++
+				}
+			}
+			return refused
+		}
+		press("user:1", 30)
+		if sent := len(got.Requests()); sent != 10 {
+			t.Errorf("45 samples and handshakes in a moment sent %d requests, want 10", sent)
+		}
+		if refused := press("user:2", 5); refused != 0 {
+			t.Errorf("another scope was refused %d of 5 samples, want none", refused)
+		}
+		time.Sleep(time.Minute + 2*time.Second) // the count is kept in slices of it
+		if refused := press("user:1", 1); refused != 0 {
+			t.Errorf("a minute later a sample was refused")
+		}
+		r.stop(t)
+		n.Close()
+	})
+}
