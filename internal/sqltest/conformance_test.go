@@ -1,0 +1,49 @@
+package sqltest_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/outhook/outhook/webhook/sqlstore"
+	"github.com/outhook/outhook/webhook/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	// 1,000 deliveries in the large cases; OUTHOOK_FULL takes 10,000.
+	volume := 1000
+	if os.Getenv("OUTHOOK_FULL") != "" {
+		volume = 10_000
+	}
+	for _, d := range dialects {
+		t.Run(d.String(), func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Store {
+				t.Helper()
+				s, db, p := store(t, d)
+				return storetest.Store{
+					Queue: s, Endpoints: s,
+					Begin: func(ctx context.Context) (storetest.Tx, error) {
+						tx, err := db.BeginTx(ctx, nil)
+						if err != nil {
+							return storetest.Tx{}, err
+						}
+						return storetest.Tx{Outbox: s.InTx(tx), Commit: tx.Commit, Rollback: tx.Rollback}, nil
+					},
+					Peer: func(t *testing.T) storetest.Store {
+						t.Helper()
+						peer := bind(t, p.open(t), d)
+						return storetest.Store{Queue: peer, Endpoints: peer}
+					},
+					Corrupt: func(ctx context.Context, id string) error {
+						mark := "?"
+						if d == sqlstore.PostgreSQL {
+							mark = "$1"
+						}
+						_, err := db.ExecContext(ctx, "UPDATE outhook_delivery SET inline = '{' WHERE id = "+mark, id)
+						return err
+					},
+				}
+			}, storetest.Options{Require: storetest.All &^ storetest.Listener, Volume: volume})
+		})
+	}
+}
