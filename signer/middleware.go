@@ -18,7 +18,8 @@ type receivedKey struct{}
 
 // Middleware verifies each request before next sees it. It reads the body whole,
 // up to VerifierOptions.MaxBody, and gives next a body that can be read again;
-// FromContext gives the verified id and the raw bytes. A refused request is
+// FromContext gives the verified id and the raw bytes, and a Dispatcher that is
+// given the request's context continues its count of hops. A refused request is
 // answered by VerifierOptions.Reject and does not reach next.
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	reject := v.o.Reject

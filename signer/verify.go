@@ -73,6 +73,34 @@ type Verified struct {
 	ID   string    // the message id: the key to drop repeats by
 	Time time.Time // of the attempt, in whole seconds
 	Key  int       // index in VerifierOptions.Keys of the first key that fits
+
+	// Hops is how many dispatches the message says it has behind it: 0 to
+	// MaxHops. It is read once the rest is verified, but Standard Webhooks
+	// does not sign it: it is a brake for loops, and proves nothing.
+	Hops int
+}
+
+// HopsHeader carries how many dispatches a message has behind it, where each
+// but the first followed from the request of the one before. The first has
+// none and sends no header.
+const HopsHeader = "Webhook-Hops"
+
+// MaxHops is the largest count of hops. A header that is no number up to it, or
+// that is there twice, counts as MaxHops: the message is accepted, and nothing
+// is dispatched because of it.
+const MaxHops = 999
+
+// parseHops takes one to three digits, and nothing else.
+func parseHops(h http.Header) int {
+	values := h[HopsHeader]
+	if len(values) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseUint(values[0], 10, 16)
+	if err != nil || len(values) > 1 || len(values[0]) > 3 {
+		return MaxHops
+	}
+	return int(n)
 }
 
 // NewVerifier checks the options. An empty list of keys, or a key that cannot
@@ -156,7 +184,7 @@ func (v *Verifier) VerifyAt(now time.Time, header http.Header, body []byte) (Ver
 	if found < 0 {
 		return Verified{}, fmt.Errorf("%w: was the raw body verified, and with the right secret?", ErrNoMatch)
 	}
-	return Verified{ID: c.id, Time: at, Key: found}, nil
+	return Verified{ID: c.id, Time: at, Key: found, Hops: parseHops(header)}, nil
 }
 
 // candidate is one decoded signature of the header.

@@ -116,6 +116,48 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifyHops reads the count of hops, of requests that are verified alone.
+func TestVerifyHops(t *testing.T) {
+	secret := must(signer.ParseSecret(vectorSecret))
+	for _, tt := range []struct {
+		name  string
+		lines []string
+		want  int
+	}{
+		{name: "none", want: 0},
+		{name: "zero", lines: []string{"0"}, want: 0},
+		{name: "one", lines: []string{"1"}, want: 1},
+		{name: "leading zeros", lines: []string{"008"}, want: 8},
+		{name: "most", lines: []string{"999"}, want: 999},
+		{name: "more", lines: []string{"1000"}, want: 999},
+		{name: "more zeros", lines: []string{"0001"}, want: 999},
+		{name: "overflow", lines: []string{"18446744073709551617"}, want: 999},
+		{name: "empty", lines: []string{""}, want: 999},
+		{name: "minus", lines: []string{"-1"}, want: 999},
+		{name: "plus", lines: []string{"+1"}, want: 999},
+		{name: "space", lines: []string{" 1"}, want: 999},
+		{name: "list", lines: []string{"1, 1"}, want: 999},
+		{name: "hexadecimal", lines: []string{"0x1"}, want: 999},
+		{name: "underscore", lines: []string{"1_0"}, want: 999},
+		{name: "other digits", lines: []string{"١"}, want: 999},
+		{name: "two lines", lines: []string{"1", "1"}, want: 999},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := standardHeader("webhook", vectorV1)
+			if tt.lines != nil {
+				h[signer.HopsHeader] = tt.lines
+			}
+			v, at := newVerifier(t, secret), time.Unix(1614265330, 0)
+			if got, err := v.VerifyAt(at, h, vector().Body); err != nil || got.Hops != tt.want {
+				t.Errorf("VerifyAt = %d hops, %v, want %d, nil", got.Hops, err, tt.want)
+			}
+			if got, err := v.VerifyAt(at, h, []byte("changed")); err == nil || got.Hops != 0 {
+				t.Errorf("VerifyAt of another body = %d hops, %v, want 0 and an error", got.Hops, err)
+			}
+		})
+	}
+}
+
 func TestNewVerifierRefuses(t *testing.T) {
 	ok := []signer.Key{must(signer.ParseSecret(vectorSecret))}
 	for _, tt := range []struct {

@@ -98,6 +98,14 @@ type Config struct {
 	//
 	// Defaults to 16384.
 	MaxFanOut int
+	// MaxHops bounds the dispatches that follow from one another, where hosts
+	// that hear of each other, or of themselves, dispatch with the context of
+	// the verified request (signer.Verifier.Middleware); one more is ErrLoop.
+	// The count travels in the header Webhook-Hops, which is not signed: it
+	// stops accidents, and nobody who wants a loop.
+	//
+	// Defaults to 8; at most 999.
+	MaxHops int
 
 	// ClaimBatch is how many deliveries one claim asks for.
 	//
@@ -209,6 +217,7 @@ func withDefaults(c Config) Config {
 	defaultTo(&c.MaxWaiting, 1024)
 	defaultTo(&c.MaxVolatile, 65536)
 	defaultTo(&c.MaxFanOut, 16384)
+	defaultTo(&c.MaxHops, 8)
 	defaultTo(&c.ClaimBatch, 500)
 	defaultTo(&c.ClaimBytes, 16<<20)
 	defaultTo(&c.Lease, time.Minute)
@@ -295,6 +304,7 @@ func (c *Config) checkLimits() error {
 		{"MaxWaiting", int64(c.MaxWaiting)},
 		{"MaxVolatile", int64(c.MaxVolatile)},
 		{"MaxFanOut", int64(c.MaxFanOut)},
+		{"MaxHops", int64(c.MaxHops)},
 		{"ClaimBatch", int64(c.ClaimBatch)},
 		{"ClaimBytes", int64(c.ClaimBytes)},
 		{"Lease", int64(c.Lease / time.Second)},
@@ -312,6 +322,9 @@ func (c *Config) checkLimits() error {
 	}
 	if c.MaxInFlight < c.Concurrency {
 		errs = append(errs, &ConfigError{"MaxInFlight", fmt.Errorf("%d must be at least Concurrency, which is %d", c.MaxInFlight, c.Concurrency)})
+	}
+	if c.MaxHops > signer.MaxHops {
+		errs = append(errs, &ConfigError{"MaxHops", fmt.Errorf("must be at most %d", signer.MaxHops)})
 	}
 	return errors.Join(errs...)
 }

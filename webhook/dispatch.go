@@ -23,6 +23,10 @@ import (
 // which there is no room are dropped and reported to the hooks, without an
 // error.
 //
+// An event dispatched with the context of a request that came through
+// signer.Verifier.Middleware continues that message's count of hops; past
+// Config.MaxHops it is ErrLoop, and nothing is stored or sent.
+//
 // Dispatch works without Run and beside it; without Run, in this process or
 // another, stored deliveries wait. After Shutdown, stored deliveries are
 // refused with ErrClosed and volatile ones are dropped.
@@ -178,6 +182,7 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 			stored++
 		}
 	}
+	carryHops(&one.msg, w.hops)
 	if stored > 0 && d.closed.Load() {
 		return Receipt{}, ErrClosed
 	}

@@ -55,6 +55,10 @@
 // fast ones back. After FailingRules.OpenAfter failures in a row the endpoint
 // is parked for all processes, and one probe opens it again.
 //
+// Hosts that feed each other, or themselves, stop: a handler behind
+// signer.Verifier.Middleware that dispatches with its request's context passes
+// on how many dispatches lie behind it, and [Config].MaxHops bounds them.
+//
 // # Where this differs from what one might expect
 //
 // A body carries, besides its content type, how many bytes follow the place

@@ -25,6 +25,11 @@ var (
 	// ErrFanOut says that an event matched more endpoints than
 	// Config.MaxFanOut; nothing was stored or sent.
 	ErrFanOut = errors.New("webhook: too many endpoints for one event")
+	// ErrLoop says that an event came of a webhook that came of a webhook, and
+	// so on, more often than Config.MaxHops; nothing was stored or sent. A
+	// receiver should answer success all the same: a retry brings no other
+	// count.
+	ErrLoop = errors.New("webhook: the event goes in a circle")
 	// ErrNoQueue says that a stored policy was asked for without Config.Queue.
 	ErrNoQueue = errors.New("webhook: a stored policy needs Config.Queue")
 	// ErrUnsupported says that a store lacks an optional interface.

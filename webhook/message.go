@@ -24,6 +24,7 @@ type Body struct {
 	// Variant names the encoding: the encoder's name, and the allow-list of
 	// fields, if there is one, after a "?".
 	Variant string
+	// Body is what the encoder made; Dispatch adds Webhook-Hops to its Header.
 	payload.Body
 }
 

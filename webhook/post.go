@@ -152,7 +152,7 @@ func (x *request) shown(t *target) []payload.Header {
 // plainHeader reports whether a header that we set ourselves holds no secret.
 func plainHeader(name string) bool {
 	switch http.CanonicalHeaderKey(name) {
-	case "Content-Type", "User-Agent", "Webhook-Id", "Webhook-Timestamp", "Svix-Id", "Svix-Timestamp",
+	case "Content-Type", "User-Agent", "Webhook-Id", "Webhook-Timestamp", "Webhook-Hops", "Svix-Id", "Svix-Timestamp",
 		"Ce-Id", "Ce-Type", "Ce-Source", "Ce-Specversion", "Ce-Time", "Content-Digest":
 		return true
 	}

@@ -19,6 +19,7 @@ type work struct {
 	time      time.Time
 	now       time.Time
 	kind      string
+	hops      int
 	inline    bool
 	endpoints []*Endpoint
 }
@@ -31,7 +32,11 @@ func (d *Dispatcher) newWork(ctx context.Context, e Event, scopes []Scope) (*wor
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w := &work{event: e, scopes: scopes, now: time.Now()}
+	hops, err := d.hopsAfter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &work{event: e, scopes: scopes, now: time.Now(), hops: hops}
 	if err := d.contain(ctx, "event", func() error { return w.ask() }); err != nil {
 		return nil, err
 	}

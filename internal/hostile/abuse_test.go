@@ -3,6 +3,10 @@ package hostile_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -76,4 +80,57 @@ func TestSamplesAreLimited(t *testing.T) {
 		r.stop(t)
 		n.Close()
 	})
+}
+
+// TestLoopsStop lets two hosts feed each other over sockets, each dispatching
+// what it hears with the context of the verified request.
+func TestLoopsStop(t *testing.T) {
+	const most = 3
+	key := signer.GenerateSecret()
+	v, err := signer.NewVerifier(signer.VerifierOptions{Keys: []signer.Key{key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	via := webhook.Transport{Name: "local", Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	var hosts [2]*rig
+	for i := range hosts {
+		hosts[i] = start(t, 10*time.Second, via, func(c *webhook.Config) { c.MaxHops = most })
+	}
+	type heard struct {
+		hops int
+		err  error // of the dispatch that followed
+	}
+	requests := make(chan heard, 100)
+	for i, here := range hosts {
+		s := httptest.NewServer(v.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got, _, _ := signer.FromContext(r.Context())
+			_, err := here.Dispatch(r.Context(), clicked{Text: "again"}, scope)
+			requests <- heard{got.Hops, err}
+		})))
+		defer s.Close()
+		hosts[1-i].set(t, webhook.Endpoint{ID: "other", Scope: scope, URL: s.URL, Secrets: []signer.Key{key}})
+	}
+	hosts[0].dispatch(t, clicked{Text: "first"})
+	var hops []int
+	for len(hops) <= most {
+		h := <-requests
+		hops = append(hops, h.hops)
+		if isLast := h.hops == most; errors.Is(h.err, webhook.ErrLoop) != isLast {
+			t.Errorf("after %d hops Dispatch = %v, want ErrLoop after %d alone", h.hops, h.err, most)
+		}
+	}
+	if want := []int{0, 1, 2, 3}; !slices.Equal(hops, want) {
+		t.Errorf("requests had the hops %v, want %v", hops, want)
+	}
+	for _, h := range hosts {
+		h.stop(t) // what was accepted has been sent by then
+	}
+	if n := len(requests); n > 0 {
+		t.Errorf("%d requests followed the last, want none", n)
+	}
+	for i, h := range hosts {
+		if n := len(h.ended); n != 2 {
+			t.Errorf("host %d has sent %d messages, want 2", i, n)
+		}
+	}
 }
