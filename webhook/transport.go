@@ -67,9 +67,11 @@ type Transport struct {
 	// against. Defaults to those of the system.
 	RootCAs *x509.CertPool
 	// ClientCertificate is asked for our certificate in each handshake in
-	// which the receiver wants one, so that a renewed certificate is used from
-	// the next connection on. It may be called concurrently; see
-	// tls.Config.GetClientCertificate. Defaults to none.
+	// which the receiver wants one, so that a renewed certificate needs no new
+	// Dispatcher: connections bring it from the next one on, and those that are
+	// open keep the old one until they are idle for IdleTimeout, or broken off.
+	// It may be called concurrently, and must not return nil without an error;
+	// see tls.Config.GetClientCertificate. Defaults to none.
 	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	// HTTP1Only leaves HTTP/2 out. Defaults to false.
 	HTTP1Only bool

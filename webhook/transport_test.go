@@ -206,26 +206,47 @@ func certificate(t *testing.T, name string) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// TestTransportClientCertificate rotates the certificate of a profile in use:
+// open connections keep the one that they began with, new ones bring the new.
 func TestTransportClientCertificate(t *testing.T) {
-	var name atomic.Value
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name.Store(r.TLS.PeerCertificates[0].Subject.CommonName)
-		w.Header().Set("Connection", "close")
-	}))
-	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
-	s.StartTLS()
-	defer s.Close()
-	var current atomic.Pointer[tls.Certificate]
-	rt := open(t, Transport{
-		Name: "x", Private: loopback(), RootCAs: poolOf(s), HTTP1Only: true,
-		ClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return current.Load(), nil },
-	})
-	for _, want := range []string{"first", "renewed"} {
-		current.Store(certificate(t, want))
-		mustSend(t, rt, s.URL)
-		if got := name.Load(); got != want {
-			t.Errorf("the server saw the certificate %v, want %s", got, want)
-		}
+	for _, http1Only := range []bool{true, false} {
+		t.Run(fmt.Sprintf("http1 only %t", http1Only), func(t *testing.T) {
+			var name atomic.Value
+			receiver := func() *httptest.Server {
+				s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					name.Store(r.TLS.PeerCertificates[0].Subject.CommonName)
+					if r.URL.Path == "/last" {
+						w.Header().Set("Connection", "close")
+					}
+				}))
+				s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
+				s.EnableHTTP2 = true
+				s.StartTLS()
+				t.Cleanup(s.Close)
+				return s
+			}
+			a, b := receiver(), receiver()
+			var current atomic.Pointer[tls.Certificate]
+			rt := open(t, Transport{
+				Name: "x", Private: loopback(), RootCAs: poolOf(a), HTTP1Only: http1Only,
+				ClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return current.Load(), nil },
+			})
+			current.Store(certificate(t, "first"))
+			want := func(why, url, cert string) {
+				t.Helper()
+				mustSend(t, rt, url)
+				if got := name.Load(); got != cert {
+					t.Errorf("%s brought the certificate %v, want %s", why, got, cert)
+				}
+			}
+			want("the first connection", a.URL, "first")
+			current.Store(certificate(t, "renewed"))
+			want("the same connection", a.URL+"/last", "first")
+			want("a connection to another host", b.URL, "renewed")
+			if http1Only { // on HTTP/2 the server lets go of the connection later
+				want("the next connection", a.URL, "renewed")
+			}
+		})
 	}
 }
 
