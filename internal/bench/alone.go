@@ -88,10 +88,10 @@ const (
 )
 
 // hmacs makes l.n HMACs with one keyed state.
-func hmacs(_ context.Context, l load) (sample, error) {
+func hmacs(ctx context.Context, l load) (sample, error) {
 	mac := hmac.New(sha256.New, make([]byte, 32))
 	body, sum := make([]byte, 1024), make([]byte, 0, sha256.Size)
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}
@@ -141,7 +141,7 @@ func dispatchAlone(registered int) func(context.Context, load) (sample, error) {
 				return sample{}, err
 			}
 		}
-		m, err := startMeter()
+		m, err := startMeter(ctx)
 		if err != nil {
 			return sample{}, err
 		}
@@ -181,7 +181,7 @@ func fanOut(e *env, endpoints int) func(context.Context, load) (sample, error) {
 		}
 		defer func() { err = errors.Join(err, r.stop()) }()
 		before := liveHeap()
-		m, err := startMeter()
+		m, err := startMeter(ctx)
 		if err != nil {
 			return sample{}, err
 		}

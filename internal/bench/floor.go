@@ -184,7 +184,7 @@ func warmUp(endpoints int) int { return max(1, 256/endpoints) * endpoints }
 func (b *bare) loop(ctx context.Context, client *http.Client, header http.Header, urls []string, body []byte, n int, took *clock) (sample, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}

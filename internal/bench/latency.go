@@ -88,7 +88,7 @@ func (t *tap) next(ctx context.Context, act func() (time.Time, error)) (time.Dur
 
 // idle makes n events with a pause before each, so that everything sleeps.
 func idle(ctx context.Context, n int, one func() (time.Duration, error)) (sample, error) {
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}
@@ -271,7 +271,7 @@ func openFloor(ctx context.Context, w *wire, policy string, n int, offered float
 		urls[i] = w.url(i)
 	}
 	took, errs := newClock(n), make([]error, n)
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}
@@ -315,7 +315,7 @@ func openProduct(ctx context.Context, w *wire, policy string, n int, offered flo
 	}
 	r.track.expect(n)
 	began := make(map[string]time.Time, n)
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}

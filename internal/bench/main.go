@@ -7,6 +7,9 @@
 //	go run . -scenarios 'volatile/.*' -runs 7   # what a regular expression selects
 //	go run . -benchstat new.txt                 # one line a run, for benchstat
 //	go run . -scenarios list
+//	go run . -scenarios volatile/body=100 -profiles /tmp/p -runs 1
+//	go tool pprof -top /tmp/p/volatile_body=100_default.cpu
+//	go tool pprof -top -sample_index alloc_objects -base /tmp/p/X.allocs.base /tmp/p/X.allocs
 //
 // The floor of a scenario is one function: it sends the same prepared body,
 // over a transport with the same settings, under the same deadline, reads the
@@ -45,6 +48,7 @@ type options struct {
 	short                     bool
 	runs                      int
 	json, markdown, benchstat string
+	profiles                  string
 }
 
 func main() {
@@ -67,6 +71,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&o.json, "json", "", "a `file` for the figures as JSON")
 	flags.StringVar(&o.markdown, "md", "", "a `file` for the table; default standard output")
 	flags.StringVar(&o.benchstat, "benchstat", "", "a `file` for one line a run, as benchstat reads them")
+	flags.StringVar(&o.profiles, "profiles", "", "a `directory` for CPU and allocation profiles, of one more run of each arm")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -115,7 +120,7 @@ func measure(ctx context.Context, o *options) (*report, error) {
 		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
 		Load: load1(), Began: time.Now(), Short: o.short,
 	}}
-	e := &env{recv: recv, short: o.short, log: os.Stderr}
+	e := &env{recv: recv, short: o.short, profiles: o.profiles, log: os.Stderr}
 	errs := []error{}
 	for _, sc := range scenarios() {
 		if !selected.MatchString(sc.Name) || ctx.Err() != nil {

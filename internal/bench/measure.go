@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/metrics"
@@ -64,14 +66,18 @@ type meter struct {
 	cpu    time.Duration
 	mem    runtime.MemStats
 	peak   uint64
+	prof   *profile
 	ending chan struct{}
 	wg     sync.WaitGroup
 }
 
 // startMeter cleans up after the run before, and starts the clock.
-func startMeter() (*meter, error) {
-	m := &meter{ending: make(chan struct{})}
+func startMeter(ctx context.Context) (*meter, error) {
+	m := &meter{prof: profileOf(ctx), ending: make(chan struct{})}
 	runtime.GC()
+	if err := m.prof.start(); err != nil {
+		return nil, err
+	}
 	m.wg.Go(m.watch)
 	runtime.ReadMemStats(&m.mem)
 	var err error
@@ -107,6 +113,7 @@ func (m *meter) stop(n int) (sample, error) {
 	runtime.ReadMemStats(&after)
 	close(m.ending)
 	m.wg.Wait()
+	err = errors.Join(err, m.prof.stop())
 	return sample{
 		N: n, Wall: wall, CPU: used - m.cpu, Peak: m.peak,
 		Allocs: after.Mallocs - m.mem.Mallocs, Bytes: after.TotalAlloc - m.mem.TotalAlloc,

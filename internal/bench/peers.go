@@ -110,7 +110,7 @@ func postBy(ctx context.Context, posters *sync.Pool, url string, body []byte) er
 
 // timeDrain is a drain by somebody else's workers: start begins it, wait ends it.
 func (w *wire) timeDrain(ctx context.Context, n int, start func() error, wait func(context.Context) error) (sample, error) {
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}

@@ -61,7 +61,7 @@ func (p *pipeline) run(ctx context.Context, l load) (_ sample, err error) {
 	client := p.client()
 	defer client.CloseIdleConnections()
 	took := newClock(l.n)
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}

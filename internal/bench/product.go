@@ -278,7 +278,7 @@ func (p *product) run(ctx context.Context, l load) (_ sample, err error) {
 		return sample{}, err
 	}
 	at.Store(0)
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}
@@ -300,7 +300,7 @@ func (p *product) drain(ctx context.Context, r *running, l load, took *clock) (s
 	if err := errors.Join(r.fill(ctx, l.n), r.ready(ctx)); err != nil {
 		return sample{}, err
 	}
-	m, err := startMeter()
+	m, err := startMeter(ctx)
 	if err != nil {
 		return sample{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -54,9 +55,10 @@ type load struct {
 
 // env is what all scenarios share.
 type env struct {
-	recv  *receiver
-	short bool
-	log   io.Writer
+	recv     *receiver
+	short    bool
+	profiles string // a directory; empty: none are written
+	log      io.Writer
 }
 
 // series are the samples of one arm.
@@ -105,7 +107,24 @@ func (e *env) play(ctx context.Context, sc *scenario, runs int) (_ *outcome, err
 			return nil, err
 		}
 	}
-	return conclude(sc, n, all), nil
+	return conclude(sc, n, all), e.profile(ctx, sc, all, n)
+}
+
+// profile runs each arm once more, and counts nothing of it.
+func (e *env) profile(ctx context.Context, sc *scenario, all []series, n int) error {
+	if e.profiles == "" {
+		return nil
+	}
+	if err := os.MkdirAll(e.profiles, 0o750); err != nil {
+		return err
+	}
+	for i := range all {
+		a := &all[i].arm
+		if _, err := e.once(withProfile(ctx, e.profiles, sc.Name, a.Name), sc, a, load{n: n}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *env) alternate(ctx context.Context, sc *scenario, all []series, n, runs int) error {
