@@ -61,6 +61,9 @@ func (d *Dispatcher) exchangeOnce(ctx context.Context, t *target, x *request, to
 		return retry.Response{Err: err}
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < 100 { // net/http takes three digits of any kind
+		return retry.Response{Err: errors.New("the answer's status is no HTTP status")}
+	}
 	return retry.Response{Status: resp.StatusCode, Header: resp.Header, Body: d.readAnswer(resp)}
 }
 

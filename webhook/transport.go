@@ -28,6 +28,12 @@ import (
 // followed, answers are not decompressed, cookies are not kept, a request is
 // never sent twice. Printing a Transport shows no password of its proxy.
 //
+// Of a receiver that answers when nobody asked, or sends HTTP/2 frames out of
+// place, net/http writes a line to the program's standard logger, that of
+// package log, and there is no switch for it. The line may quote up to 4 KiB of
+// what the receiver sent. A host that wants no such lines redirects that
+// logger, with log.SetOutput or slog.SetDefault.
+//
 // Its name belongs to the host's code: a customer who could choose it would
 // choose the one that opens private networks.
 type Transport struct {

@@ -161,12 +161,11 @@ func outcomes() map[string]string {
 			tls-breaks-off http2-1xx-flood http2-continuation-flood http2-goaway-loop http2-goaway-after-request
 			http2-refused-stream-loop http2-protocol-error http2-cancel http2-enhance-your-calm
 			http2-http11-required http2-closes http2-garbage http2-frame-too-large http2-bad-compression http2-push
-			http2-frame-size-zero`,
+			http2-frame-size-zero status-000`,
 		"timeout": "never-answers never-reads slow-headers slow-1xx tls-hangs http2-never-answers http2-no-window",
 		"tls": `tls-untrusted tls-wrong-name tls-expired tls-too-old tls-plain-http tls-garbage
 			tls-garbage-after-request`,
 		"101": "switches-protocols",
-		"0":   "status-000",
 		"300": "redirect-300",
 		"301": "redirect-301",
 		"302": "redirect-302",
