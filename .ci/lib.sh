@@ -192,6 +192,17 @@ lint_awake() {
 
 race() { gotest . -race -count=1 -timeout=15m ./...; }
 
+# other_json runs the tests that hold bytes under the JSON engine that is not
+# this toolchain's own: v2 where encoding/json is v1 still, else v1.
+other_json() {
+	local -x GOEXPERIMENT=jsonv2
+	if (unset GOEXPERIMENT && go list encoding/json/v2) >/dev/null 2>&1; then
+		GOEXPERIMENT=nojsonv2
+	fi
+	echo "GOEXPERIMENT=$(go env GOEXPERIMENT)"
+	gotest . -count=1 ./payload ./examples/...
+}
+
 # guard_netns judges the address guard by what a server really saw, in a network
 # namespace in which every address in the world is the machine's own. It needs
 # root, iproute2, and a C compiler for the resolver of the C library.
@@ -377,6 +388,7 @@ all_steps() {
 	step 'golangci-lint is awake' lint_awake
 	step 'golangci-lint, every module' lint_all
 	step 'race detector, root module' race
+	step 'golden files under the other JSON engine' other_json
 	step 'database servers' services
 	local dir
 	for dir in $(nested_modules); do
