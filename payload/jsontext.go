@@ -192,7 +192,7 @@ func unescape(in []byte) (rune, int) {
 	return utf8.RuneError, 6
 }
 
-// hexRune reads \uXXXX.
+// hexRune reads \u and four hexadecimal digits.
 func hexRune(in []byte) (rune, bool) {
 	if len(in) < 6 || in[0] != '\\' || in[1] != 'u' {
 		return 0, false
