@@ -12,9 +12,11 @@ import (
 	"strings"
 
 	_ "github.com/go-sql-driver/mysql" // registers "mysql"
+	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
 	_ "modernc.org/sqlite"             // registers "sqlite"
 
+	"github.com/outhook/outhook/webhook/pgxstore"
 	"github.com/outhook/outhook/webhook/sqlstore"
 )
 
@@ -84,14 +86,17 @@ func (p *place) admin(ctx context.Context, dsn, text string) (err error) {
 	return nil
 }
 
+// connections is how many a pool may open.
+const connections = 8
+
 // open opens a pool and makes the tables of schema.
 func (p *place) open(ctx context.Context, schema string) (*sql.DB, error) {
 	db, err := sql.Open(p.driver, p.dsn)
 	if err != nil {
 		return nil, errors.Join(err, p.drop())
 	}
-	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(8)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
 	if err := runAll(ctx, db, schema); err != nil {
 		return nil, errors.Join(err, db.Close(), p.drop())
 	}
@@ -142,4 +147,43 @@ func openSQL(d sqlstore.Dialect) opener {
 		}
 		return &opened{store: s, ready: func(ctx context.Context) error { return calm(ctx, db, d) }, end: end}, nil
 	}
+}
+
+// openPgx opens the product's store through pgx on a new place.
+func openPgx(ctx context.Context) (*opened, error) {
+	p, err := newPlace(ctx, sqlstore.PostgreSQL)
+	if err != nil {
+		return nil, err
+	}
+	db, err := p.open(ctx, pgxstore.Schema())
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, errors.Join(err, p.drop())
+	}
+	return p.pgx(ctx, p.drop)
+}
+
+// pgx opens a store on a place that has its tables.
+func (p *place) pgx(ctx context.Context, drop func() error) (*opened, error) {
+	pool, err := p.pool(ctx)
+	if err != nil {
+		return nil, errors.Join(err, drop())
+	}
+	end := func() error { pool.Close(); return drop() }
+	s, err := pgxstore.Open(ctx, pool, pgxstore.Options{})
+	if err != nil {
+		return nil, errors.Join(err, end())
+	}
+	return &opened{store: s, ready: (&pgTable{pool: pool}).calm, end: end}, nil
+}
+
+func (p *place) pool(ctx context.Context) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(p.dsn)
+	if err != nil {
+		return nil, err
+	}
+	c.MaxConns = connections
+	return pgxpool.NewWithConfig(ctx, c)
 }

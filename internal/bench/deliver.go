@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/outhook/outhook/signer"
-	"github.com/outhook/outhook/webhook"
 )
 
 // deliveryAims are those of deliveries without a database.
@@ -23,40 +22,45 @@ func deliveries() []scenario {
 		for _, endpoints := range []int{1, 10} {
 			for _, workers := range []int{16, 64} {
 				out = append(out, deliver(fmt.Sprintf("%s/endpoints=%d/workers=%d", kind, endpoints, workers),
-					policy, workers, 20_000, func(w *wire) { w.endpoints = endpoints }))
+					policy, workers, 20_000, true, func(w *wire) { w.endpoints = endpoints }))
 			}
 		}
 		out = append(out,
-			deliver(kind+"/endpoints=1000/workers=64", policy, 64, 20_000, func(w *wire) { w.endpoints = 1000 }),
-			deliver(kind+"/body=100", policy, 16, 20_000, func(w *wire) { w.body = 100 }),
-			deliver(kind+"/body=64Ki", policy, 16, 10_000, func(w *wire) { w.body = 64 << 10 }),
-			deliver(kind+"/answer=1Ki", policy, 16, 20_000, func(w *wire) { w.answer = true }),
-			deliver(kind+"/tls=http1", policy, 16, 10_000, func(w *wire) { w.tls, w.http1 = true, true }),
-			deliver(kind+"/tls=http2", policy, 16, 10_000, func(w *wire) { w.tls = true }),
+			deliver(kind+"/endpoints=1000/workers=64", policy, 64, 10_000, false, func(w *wire) { w.endpoints = 1000 }),
+			deliver(kind+"/body=100", policy, 16, 10_000, false, func(w *wire) { w.body = 100 }),
+			deliver(kind+"/body=64Ki", policy, 16, 5_000, false, func(w *wire) { w.body = 64 << 10 }),
+			deliver(kind+"/answer=1Ki", policy, 16, 10_000, false, func(w *wire) { w.answer = true }),
+			deliver(kind+"/tls=http1", policy, 16, 10_000, false, func(w *wire) { w.tls, w.http1 = true, true }),
+			deliver(kind+"/tls=http2", policy, 16, 10_000, false, func(w *wire) { w.tls = true }),
 		)
 	}
 	return out
 }
 
-func deliver(name, policy string, workers, n int, change func(*wire)) scenario {
+// deliver is one of them; full adds a client that does not sign.
+func deliver(name, policy string, workers, n int, full bool, change func(*wire)) scenario {
 	shape := wire{endpoints: 1}
 	change(&shape)
+	floor := fmt.Sprintf("client with %d workers that sign the prepared body", workers)
+	if policy == stored {
+		floor += ", and keep delivery and attempt in memory"
+	}
 	return scenario{
 		Name: name, N: n, Short: n / 10, Step: shape.endpoints, Of: rate,
-		About:  "Dispatch, and the delivery of all of it, signed",
-		Floor:  fmt.Sprintf("bare client, %d workers, the prepared request", workers),
-		Limits: []limit{{Fact: factMoreAllocs, Most: 15}},
+		About:  "Dispatch, and the delivery of all of it, signed; default Config",
+		Floor:  floor,
+		Limits: []limit{{Fact: factAllAllocs, Most: 15}},
 		Open: func(_ context.Context, e *env) ([]arm, func() error, error) {
 			w := newWire(e)
 			change(&w)
-			p := func(tune func(*webhook.Config)) func(context.Context, load) (sample, error) {
-				return (&product{wire: w, policy: policy, tune: tune}).run
+			arms := []arm{
+				{Name: "floor", Run: (&bare{wire: w, workers: workers, timeout: timeoutOf(policy), signs: true, stores: policy == stored}).run},
+				{Name: "default", Aims: deliveryAims(), Run: (&product{wire: w, policy: policy}).run},
 			}
-			return []arm{
-				{Name: "floor", Run: (&bare{wire: w, workers: workers, timeout: timeoutOf(policy)}).run},
-				{Name: "default", Aims: deliveryAims(), Run: p(nil)},
-				{Name: fmt.Sprintf("concurrency=%d", workers), Aims: deliveryAims(), Run: p(equal(workers))},
-			}, nil, nil
+			if full {
+				arms = append(arms, arm{Name: "bare client", Bare: true, Run: (&bare{wire: w, workers: workers, timeout: timeoutOf(policy)}).run})
+			}
+			return arms, nil, nil
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,8 +89,8 @@ func (w *wire) client() *http.Client {
 	return &http.Client{Transport: t}
 }
 
-// header is that of a signed request, made once: both sides put the same
-// number of bytes on the wire, and the floor does not sign.
+// header is that of a signed request, made once, for clients that do not sign:
+// they put as many bytes on the wire as those that do.
 func (w *wire) header(ctx context.Context) (http.Header, error) {
 	h := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"outhook"}}
 	err := signer.Standard().Sign(ctx, &signer.Request{
@@ -104,6 +105,7 @@ func (w *wire) header(ctx context.Context) (http.Header, error) {
 type poster struct {
 	client  *http.Client
 	header  http.Header // shared, and never written to
+	sign    *handSigner // nil: header is sent
 	timeout time.Duration
 	buf     [8 << 10]byte
 }
@@ -120,6 +122,9 @@ func (p *poster) post(ctx context.Context, url string, body []byte) error {
 		return err
 	}
 	req.Header = p.header
+	if p.sign != nil {
+		req.Header = p.sign.header(body)
+	}
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return err
@@ -138,12 +143,62 @@ func (p *poster) post(ctx context.Context, url string, body []byte) error {
 	return nil
 }
 
-// bare is the floor of deliveries that are not stored anywhere: workers that
-// post a prepared body.
+// bare is the floor of deliveries without a database: workers that post a
+// prepared body.
 type bare struct {
 	wire
 	workers int
 	timeout time.Duration
+	signs   bool
+	stores  bool // keeps each delivery and its attempt in memory
+}
+
+// rows are deliveries in memory, and what became of them.
+type rows struct {
+	mu   sync.Mutex
+	all  []row
+	kept bool
+}
+
+type row struct {
+	id, endpoint int
+	state        int8
+	body         []byte
+	created      time.Time
+	attempt      *attemptRecord
+}
+
+// add stores a delivery before it is attempted.
+func (r *rows) add(id, endpoint int, body []byte) int {
+	if !r.kept {
+		return 0
+	}
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, row{id: id, endpoint: endpoint, state: 1, body: body, created: now})
+	return len(r.all) - 1
+}
+
+// end stores what became of it.
+func (r *rows) end(at int, url string, began time.Time) {
+	if !r.kept {
+		return
+	}
+	a := &attemptRecord{Number: 1, Outcome: "accepted", Status: http.StatusOK, Start: began, Duration: time.Since(began), Method: http.MethodPost, URL: url}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all[at].state, r.all[at].attempt = 4, a
+}
+
+// poster makes one for one of the workers.
+func (b *bare) poster(client *http.Client, header http.Header) (*poster, error) {
+	p := &poster{client: client, header: header, timeout: b.timeout}
+	var err error
+	if b.signs {
+		p.sign, err = newHandSigner(b.key)
+	}
+	return p, err
 }
 
 func (b *bare) run(ctx context.Context, l load) (s sample, err error) {
@@ -190,14 +245,16 @@ func (b *bare) loop(ctx context.Context, client *http.Client, header http.Header
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
+	kept := &rows{kept: b.stores}
 	for range b.workers {
 		wg.Go(func() {
-			p := &poster{client: client, header: header, timeout: b.timeout}
+			p, err := b.poster(client, header)
+			cancelOn(cancel, err)
 			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				began := time.Now()
-				if err := p.post(ctx, urls[i%len(urls)], body); err != nil {
-					cancel(err)
-				}
+				began, url := time.Now(), urls[i%len(urls)]
+				at := kept.add(i, i%len(urls), body)
+				cancelOn(cancel, p.post(ctx, url, body))
+				kept.end(at, url, began)
 				if took != nil {
 					took.took[i] = time.Since(began)
 				}
@@ -206,5 +263,6 @@ func (b *bare) loop(ctx context.Context, client *http.Client, header http.Header
 	}
 	wg.Wait()
 	s, err := m.stop(n)
+	runtime.KeepAlive(kept)
 	return s, errors.Join(err, context.Cause(ctx))
 }

@@ -25,6 +25,7 @@ require (
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
+	github.com/outhook/outhook/webhook/pgxstore v0.0.0
 	github.com/redis/go-redis/v9 v9.14.1 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/riverqueue/river/riverdriver v0.51.1 // indirect
@@ -48,3 +49,5 @@ require (
 )
 
 replace github.com/outhook/outhook => ../..
+
+replace github.com/outhook/outhook/webhook/pgxstore => ../../webhook/pgxstore

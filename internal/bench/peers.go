@@ -33,7 +33,7 @@ func peers() []scenario {
 				w := tenEndpoints(e)
 				return []arm{
 					{Name: "floor", Run: (&riverPeer{wire: w, tuned: tuned}).run},
-					{Name: "default", Aims: []aim{{Of: rate, Limit: limit, AtLeast: true}}, Run: drainOf(w, openSQL(sqlstore.PostgreSQL), nil)},
+					{Name: "pgxstore", Aims: []aim{{Of: rate, Limit: limit, AtLeast: true}}, Run: drainOf(w, openPgx, nil)},
 				}, nil, nil
 			},
 		}
@@ -51,7 +51,7 @@ func peers() []scenario {
 				w := tenEndpoints(e)
 				return []arm{
 					{Name: "floor", Run: (&asynqPeer{wire: w, fsync: fsync}).run},
-					{Name: "default", Run: drainOf(w, openSQL(sqlstore.PostgreSQL), nil)},
+					{Name: "pgxstore", Run: drainOf(w, openPgx, nil)},
 				}, nil, nil
 			},
 		})

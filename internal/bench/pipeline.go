@@ -65,8 +65,9 @@ func (p *pipeline) run(ctx context.Context, l load) (_ sample, err error) {
 	if err != nil {
 		return sample{}, err
 	}
-	drainErr := p.drain(ctx, t, l.n, took, func() *poster {
-		return &poster{client: client, header: header, timeout: timeoutOf(stored)}
+	drainErr := p.drain(ctx, t, l.n, took, func() (*poster, error) {
+		s, err := newHandSigner(p.key)
+		return &poster{client: client, header: header, sign: s, timeout: timeoutOf(stored)}, err
 	})
 	s, err := m.stop(l.n)
 	if err := errors.Join(err, drainErr); err != nil {
@@ -77,7 +78,7 @@ func (p *pipeline) run(ctx context.Context, l load) (_ sample, err error) {
 }
 
 // drain brings n deliveries through; the first error ends it.
-func (p *pipeline) drain(ctx context.Context, t table, n int, took *clock, newPoster func() *poster) error {
+func (p *pipeline) drain(ctx context.Context, t table, n int, took *clock, newPoster func() (*poster, error)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work := make(chan claimed, claimBatch)
@@ -88,7 +89,13 @@ func (p *pipeline) drain(ctx context.Context, t table, n int, took *clock, newPo
 		cancelOn(cancel, claimAll(ctx, t, n, work))
 	})
 	for range p.posters {
-		posting.Go(func() { cancelOn(cancel, p.postAll(ctx, newPoster(), took, work, done)) })
+		posting.Go(func() {
+			by, err := newPoster()
+			if err == nil {
+				err = p.postAll(ctx, by, took, work, done)
+			}
+			cancelOn(cancel, err)
+		})
 	}
 	others.Go(func() { cancelOn(cancel, settleAll(ctx, t, done)) })
 	posting.Wait()

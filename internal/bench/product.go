@@ -318,7 +318,7 @@ func (p *product) drain(ctx context.Context, r *running, l load, took *clock) (s
 
 // fill dispatches n deliveries from many callers at a time, as a host would.
 func (r *running) fill(ctx context.Context, n int) error {
-	const callers = 64
+	const callers = 256
 	var left atomic.Int64
 	left.Store(int64(n / r.p.step()))
 	errs := make([]error, callers)
@@ -332,9 +332,4 @@ func (r *running) fill(ctx context.Context, n int) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
-}
-
-// equal sets the number of requests under way to that of the floor's workers.
-func equal(n int) func(*webhook.Config) {
-	return func(c *webhook.Config) { c.Concurrency, c.MaxPerEndpoint = n, n }
 }

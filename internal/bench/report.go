@@ -10,9 +10,12 @@ import (
 	"time"
 )
 
-// factMoreAllocs is the fact that conclude adds to each arm: its allocations
-// per delivery less those of the floor.
-const factMoreAllocs = "allocations above the floor"
+// The facts that conclude adds to each arm: its allocations per delivery less
+// those of the floor, and less those of the client that does not even sign.
+const (
+	factMoreAllocs = "allocations above the floor"
+	factAllAllocs  = "allocations above the bare client, signing included"
+)
 
 // outcome is what a scenario came to.
 type outcome struct {
@@ -67,19 +70,32 @@ func conclude(sc *scenario, n int, all []series) *outcome {
 		if i == 0 {
 			f.Ratio, f.CPURatio = aa, cpuAA
 		} else {
-			f.compare(sc, &all[i], base)
+			f.compare(sc, &all[i], base, bareOf(all))
 		}
 		o.Arms = append(o.Arms, f)
 	}
-	o.compareBest(sc, all)
 	return o
 }
 
-func (f *figure) compare(sc *scenario, s, base *series) {
+// bareOf is the arm that does nothing beyond the requests; nil where there is
+// none.
+func bareOf(all []series) *series {
+	for i := range all {
+		if all[i].Bare {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+func (f *figure) compare(sc *scenario, s, base, bare *series) {
 	f.Ratio = spreadOf(paired(s.values(sc.Of), base.values(sc.Of)))
 	f.CPURatio = spreadOf(paired(s.values(cpu), base.values(cpu)))
 	if sc.Of == rate {
 		f.Facts[factMoreAllocs] = f.Allocs - median(base.values(allocs))
+		if bare != nil && bare != s {
+			f.Facts[factAllAllocs] = f.Allocs - median(bare.values(allocs))
+		}
 	}
 	for _, a := range s.Aims {
 		ratio, aa := f.Ratio, f.AA
@@ -92,36 +108,6 @@ func (f *figure) compare(sc *scenario, s, base *series) {
 		if v, ok := f.Facts[l.Fact]; ok {
 			f.Verdicts = append(f.Verdicts, verdict{Aim: l.String(), Result: l.judge(v)})
 		}
-	}
-}
-
-// compareBest adds, to the arms that are no candidates, the ratio to the
-// candidate with the best median.
-func (o *outcome) compareBest(sc *scenario, all []series) {
-	best := -1
-	for i := range all {
-		if all[i].Best && (best < 0 || median(all[i].values(sc.Of)) > median(all[best].values(sc.Of))) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return
-	}
-	for i := range all[1:] {
-		s := &all[1+i]
-		if s.Best {
-			continue
-		}
-		ratios := make([]float64, len(s.samples))
-		for k := range s.samples {
-			ratios[k] = s.samples[k].value(sc.Of) / all[best].samples[k].value(sc.Of)
-		}
-		a := aim{Of: sc.Of, Limit: 0.8, AtLeast: true}
-		r := spreadOf(ratios)
-		o.Arms[1+i].Verdicts = append(o.Arms[1+i].Verdicts, verdict{
-			Aim:    fmt.Sprintf("%.2f [%.2f, %.2f] of the best setting, %s; %s", r.Median, r.Low, r.High, all[best].Name, a),
-			Result: a.judge(r, o.Arms[0].AA),
-		})
 	}
 }
 

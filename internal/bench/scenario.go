@@ -40,9 +40,8 @@ type limit struct {
 type arm struct {
 	Name string
 	Aims []aim
-	// Best says that this is one of several settings, of which the best is
-	// what the others are compared with.
-	Best bool
+	// Bare says that allocations above the floor are counted from this one.
+	Bare bool
 	// Run makes l.n deliveries.
 	Run func(ctx context.Context, l load) (sample, error)
 }

@@ -64,7 +64,7 @@ func openPostgresTable() func(context.Context) (table, error) {
 		if err != nil {
 			return nil, err
 		}
-		pool, err := pgxpool.New(ctx, p.dsn)
+		pool, err := p.pool(ctx)
 		if err := errors.Join(err, db.Close()); err != nil {
 			return nil, errors.Join(err, p.drop())
 		}
