@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/outhook/outhook/webhook"
@@ -113,13 +115,22 @@ func (s *Store) extend(ctx context.Context, q Querier, leases []webhook.Lease, l
 		return nil, err
 	}
 	var rows []row
+	var now int64
 	valid := make([]bool, len(leases))
+	turns := map[string]int64{}
 	err = each(ctx, q, s.st.extendLock, []any{arg}, func(r Rows) error {
-		var now, n, seq number
-		err := r.Scan(&now, &n, &seq)
-		valid[n.v] = true
-		rows = append(rows, row{Seq: seq.v, Ready: later(now.v, max(lease, time.Microsecond))})
-		return err
+		var clock, n, seq, ready number
+		var endpoint text
+		if err := r.Scan(&clock, &n, &seq, &endpoint, &ready); err != nil {
+			return err
+		}
+		now, valid[n.v] = clock.v, true
+		end := later(now, max(lease, time.Microsecond))
+		rows = append(rows, row{Seq: seq.v, Ready: end})
+		if end < ready.v {
+			turns[string(endpoint)] = max(end, turns[string(endpoint)])
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -136,7 +147,28 @@ func (s *Store) extend(ctx context.Context, q Querier, leases []webhook.Lease, l
 	if arg, err = list(rows); err != nil {
 		return nil, err
 	}
-	return stale, q.Exec(ctx, s.st.extend, arg)
+	if err := q.Exec(ctx, s.st.extend, arg); err != nil {
+		return nil, err
+	}
+	return stale, s.forward(ctx, q, turns, now)
+}
+
+// forward brings the next turns of lanes forward, to the end of a lease that
+// is shorter now.
+func (s *Store) forward(ctx context.Context, q Querier, turns map[string]int64, now int64) error {
+	if len(turns) == 0 {
+		return nil
+	}
+	lanes, err := s.lockLanes(ctx, q, slices.Sorted(maps.Keys(turns)))
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		if due := turns[l.id]; l.parkUntil <= now && (l.due.null || l.due.v > due) {
+			l.due = number{v: due}
+		}
+	}
+	return s.setLanes(ctx, q, lanes)
 }
 
 // Cancel implements webhook.Canceler.

@@ -24,7 +24,7 @@ func (st *statements) finishing(d Dialect) {
 	st.laneSet = d.update("outhook_lane", d.rows("e t", "c i", "p i", "s i", "f i", "fs i", "fa i"), "t.endpoint_id = j.e",
 		"due = j.c", "probe = j.p", "probe_seq = j.s", "failures = j.f", "failing_since = j.fs", "failed_at = j.fa")
 	st.cancel = `SELECT {now}, q.seq, q.endpoint_id, q.lane, q.state, q.attempts FROM outhook_queue q WHERE q.seq = (SELECT d.seq FROM outhook_delivery d WHERE d.id = ?) {lock}`
-	st.extendLock = `SELECT {now}, j.n, q.seq FROM ` + d.rows("n i", "i t", "k i") + d.cross() + `outhook_delivery d` + d.force("id") + d.cross() +
+	st.extendLock = `SELECT {now}, j.n, q.seq, q.endpoint_id, q.ready FROM ` + d.rows("n i", "i t", "k i") + d.cross() + `outhook_delivery d` + d.force("id") + d.cross() +
 		`outhook_queue q` + d.force("PRIMARY") + ` WHERE d.id = j.i AND q.seq = d.seq AND q.state = 2 AND q.token = j.k ORDER BY q.seq` + d.pick(``, ` FOR UPDATE OF q`, ` FOR UPDATE`)
 	st.extend = d.update("outhook_queue", d.rows("s i", "r i"), "t.seq = j.s", "ready = j.r")
 }
