@@ -148,17 +148,33 @@ func (e *formEncoder) checkSegment(s string, first bool) string {
 		}
 		digits = digits && c >= '0' && c <= '9'
 	}
+	if problem := e.checkMember(s); problem != "" {
+		return problem
+	}
 	switch {
 	case s == "":
 		return "the name is empty"
-	case s == "__proto__":
-		return "__proto__ is no name that receivers read safely"
 	case s == " " && !first:
 		return "the name is a space, which PHP takes for empty brackets: a list"
 	case digits && !e.o.AllowNumericKeys:
 		return "the name is a number, which qs takes for an index and loses; AllowNumericKeys permits it"
 	case !validUTF8(s):
 		return "the name is not UTF-8"
+	}
+	return ""
+}
+
+// checkMember says what is wrong with the names that every object has in
+// JavaScript.
+func (e *formEncoder) checkMember(s string) string {
+	switch s {
+	case "__proto__":
+		return "__proto__ is no name that receivers read safely"
+	case "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+		"__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__":
+		if !e.o.AllowMemberNames {
+			return "the name is one that every object has in JavaScript, which qs drops; AllowMemberNames permits it"
+		}
 	}
 	return ""
 }

@@ -90,6 +90,10 @@ func TestFormStyles(t *testing.T) {
 		{name: "repeat", options: payload.FormOptions{Lists: payload.ListRepeat}, data: struct{ L []int }{[]int{1, 2}}, want: "L=1&L=2"},
 		{name: "comma", options: payload.FormOptions{Lists: payload.ListComma}, data: struct{ L []int }{[]int{1, 2}}, want: "L=1,2"},
 		{name: "escapes", data: struct{ A string }{"é ~*;'[&="}, want: "A=%C3%A9+~%2A%3B%27%5B%26%3D", raw: true},
+		{name: "names of members", options: payload.FormOptions{AllowMemberNames: true}, data: struct {
+			A int            `form:"valueOf"`
+			M map[string]int `form:"m"`
+		}{1, map[string]int{"constructor": 2, "length": 3}}, want: "valueOf=1&m[constructor]=2&m[length]=3"},
 		{name: "percent space", options: payload.FormOptions{Spaces: payload.SpacePercent}, data: payload.Fields{{Name: "a", Value: "x y"}}, want: "a=x%20y", raw: true},
 		{name: "top-level map", data: map[string]any{"b": nil, "a": 1, "c": true}, want: "a=1&c=1"},
 		{name: "top-level fields keep order", data: payload.Fields{{Name: "b", Value: 1}, {Name: "a", Value: payload.Fields{{Name: "z", Value: "q"}}}}, want: "b=1&a[z]=q"},
@@ -288,6 +292,12 @@ func TestFormRefuses(t *testing.T) {
 		{name: "empty key", data: map[string]any{"": 1}, want: payload.ErrInvalid},
 		{name: "space inside", data: map[string]any{"m": map[string]string{" ": "1"}}, want: payload.ErrInvalid},
 		{name: "proto", data: map[string]any{"__proto__": 1}, want: payload.ErrInvalid},
+		{name: "member", data: map[string]any{"constructor": 1}, want: payload.ErrInvalid, text: "AllowMemberNames"},
+		{name: "member inside", data: map[string]any{"a": map[string]int{"__lookupGetter__": 1}}, want: payload.ErrInvalid, text: "AllowMemberNames"},
+		{name: "member for a field", data: struct {
+			A int `form:"toString"`
+		}{}, plan: true, want: payload.ErrUnsupported, text: "AllowMemberNames"},
+		{name: "proto among members", options: payload.FormOptions{AllowMemberNames: true}, data: map[string]any{"__proto__": 1}, want: payload.ErrInvalid},
 		{name: "control key", data: map[string]any{"a\x00": 1}, want: payload.ErrInvalid},
 		{name: "dotted key", data: map[string]any{"a.b": 1}, want: payload.ErrInvalid},
 		{name: "key not UTF-8", data: map[string]any{"\xff": 1}, want: payload.ErrInvalid},

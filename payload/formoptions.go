@@ -113,7 +113,9 @@ type TypeFunc struct {
 // Rack, qs, Django and Go all read alike: keys in declaration order and in
 // brackets, lists as key[]=, booleans as 1 and 0, nil left out, empty strings
 // sent, map keys sorted, times in UTC. What some of them cannot read is refused
-// unless an option asks for it.
+// unless an option asks for it. One thing is left: a list of more than 20
+// elements, which qs by itself reads as an object with the keys 0, 1 and so on;
+// express and all others read a list.
 type FormOptions struct {
 	// Lists is how lists are written. Lists of objects need ListIndex or
 	// ListBrackets to be chosen explicitly, lists of lists ListIndex: no style
@@ -155,6 +157,12 @@ type FormOptions struct {
 	//
 	// Defaults to false.
 	AllowNumericKeys bool
+	// AllowMemberNames permits the names that every object has in JavaScript,
+	// such as constructor and toString, in any part of a key. qs drops what has
+	// one of them, unless its application allows it, as express does.
+	//
+	// Defaults to false. __proto__ is refused always.
+	AllowMemberNames bool
 	// AllowDotsAndSpaces permits dots and spaces in the first part of a key,
 	// which PHP turns into underscores.
 	//

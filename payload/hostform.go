@@ -55,7 +55,7 @@ func FromFormEncoder(e *form.Encoder, o HostFormOptions) Encoder {
 	h := &hostForm{
 		e: e, custom: map[reflect.Type]bool{},
 		pairs: orDefault(o.MaxPairs, defaultMaxPairs), maxBody: orDefault(o.MaxBody, defaultMaxBody),
-		names: &formEncoder{o: FormOptions{AllowNumericKeys: true, AllowDotsAndSpaces: true}},
+		names: &formEncoder{o: FormOptions{AllowNumericKeys: true, AllowMemberNames: true, AllowDotsAndSpaces: true}},
 	}
 	for _, x := range o.Custom {
 		if x == nil {

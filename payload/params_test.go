@@ -117,6 +117,7 @@ func TestCheckParams(t *testing.T) {
 		{name: "bad brackets", e: form, params: name("a[")},
 		{name: "dot", e: form, params: name("a.b")},
 		{name: "proto inside", e: form, params: name("a[__proto__]")},
+		{name: "member", e: form, params: name("valueOf")},
 		{name: "twice", e: form, params: append(name("a"), name("a")...)},
 		{name: "name and container", e: form, params: append(name("a"), name("a[b]")...)},
 		{name: "same name in query", e: form, params: []payload.Param{{Name: "a"}, {Name: "a", In: payload.InQuery}}, ok: true},
