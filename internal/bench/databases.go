@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	_ "github.com/go-sql-driver/mysql" // registers "mysql"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
 	_ "modernc.org/sqlite"             // registers "sqlite"
@@ -35,6 +36,12 @@ func fromEnv(name, otherwise string) string {
 	return otherwise
 }
 
+func postgresURL() string {
+	return fromEnv("OUTHOOK_POSTGRES", "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
+}
+
+func mariaDBAddress() string { return fromEnv("OUTHOOK_MYSQL", "root@tcp(127.0.0.1:3306)/") }
+
 // newPlace makes a place that nobody else uses.
 func newPlace(ctx context.Context, d sqlstore.Dialect) (*place, error) {
 	name := "outhook_bench_" + strings.ToLower(rand.Text()[:12])
@@ -50,7 +57,7 @@ func newPlace(ctx context.Context, d sqlstore.Dialect) (*place, error) {
 				"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)",
 		}, nil
 	case sqlstore.PostgreSQL:
-		base := fromEnv("OUTHOOK_POSTGRES", "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
+		base := postgresURL()
 		u, err := url.Parse(base)
 		if err != nil {
 			return nil, fmt.Errorf("OUTHOOK_POSTGRES: %w", err)
@@ -60,7 +67,7 @@ func newPlace(ctx context.Context, d sqlstore.Dialect) (*place, error) {
 		u.RawQuery = q.Encode()
 		return makePlace(ctx, &place{dialect: d, driver: "pgx", dsn: u.String()}, base, "CREATE SCHEMA "+name, "DROP SCHEMA "+name+" CASCADE")
 	case sqlstore.MySQL:
-		base := fromEnv("OUTHOOK_MYSQL", "root@tcp(127.0.0.1:3306)/")
+		base := mariaDBAddress()
 		return makePlace(ctx, &place{dialect: d, driver: "mysql", dsn: base + name + "?charset=utf8mb4"}, base, "CREATE DATABASE "+name, "DROP DATABASE "+name)
 	}
 	return nil, fmt.Errorf("no database for %v", d)
@@ -162,28 +169,40 @@ func openPgx(ctx context.Context) (*opened, error) {
 	if err := db.Close(); err != nil {
 		return nil, errors.Join(err, p.drop())
 	}
-	return p.pgx(ctx, p.drop)
+	o, err := p.pgx(ctx, nil)
+	if err != nil {
+		return nil, errors.Join(err, p.drop())
+	}
+	closePool := o.end
+	o.end = func() error { return errors.Join(closePool(), p.drop()) }
+	return o, nil
 }
 
-// pgx opens a store on a place that has its tables.
-func (p *place) pgx(ctx context.Context, drop func() error) (*opened, error) {
-	pool, err := p.pool(ctx)
+// pgx opens a store on a place that has its tables, as one process of many
+// does.
+func (p *place) pgx(ctx context.Context, trace pgx.QueryTracer) (*opened, error) {
+	pool, err := p.pool(ctx, trace)
 	if err != nil {
-		return nil, errors.Join(err, drop())
+		return nil, err
 	}
-	end := func() error { pool.Close(); return drop() }
 	s, err := pgxstore.Open(ctx, pool, pgxstore.Options{})
 	if err != nil {
-		return nil, errors.Join(err, end())
+		pool.Close()
+		return nil, err
 	}
-	return &opened{store: s, ready: (&pgTable{pool: pool}).calm, end: end}, nil
+	return &opened{
+		store: s, ready: (&pgTable{pool: pool}).calm,
+		end:   func() error { pool.Close(); return nil },
+		again: func(ctx context.Context) (*opened, error) { return p.pgx(ctx, nil) },
+		place: p,
+	}, nil
 }
 
-func (p *place) pool(ctx context.Context) (*pgxpool.Pool, error) {
+func (p *place) pool(ctx context.Context, trace pgx.QueryTracer) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(p.dsn)
 	if err != nil {
 		return nil, err
 	}
-	c.MaxConns = connections
+	c.MaxConns, c.ConnConfig.Tracer = connections, trace
 	return pgxpool.NewWithConfig(ctx, c)
 }

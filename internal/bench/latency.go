@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +21,8 @@ func latencies() []scenario {
 				Floor: "three hand-overs to a goroutine by a channel, and the bare client from Do to the wire",
 				Open: func(_ context.Context, e *env) ([]arm, func() error, error) {
 					return []arm{
-						{Name: "floor", Run: idleFloor(e)},
-						{Name: "default", Aims: []aim{{Of: cost, Limit: 1}}, Run: idleProduct(e, policy)},
+						{Name: "floor", Run: idleFloor(e, 3, factHandOver, handOver, shortPause)},
+						{Name: "default", Aims: []aim{{Of: cost, Limit: 1}}, Run: (&idleProduct{env: e, policy: policy, pause: shortPause}).run},
 					}, nil, nil
 				},
 			},
@@ -36,162 +34,22 @@ func latencies() []scenario {
 			},
 		)
 	}
-	return out
-}
-
-// tap tells when a request reaches the wire: the first write on any of its
-// connections after arm.
-type tap struct {
-	armed atomic.Bool
-	wrote chan time.Time // capacity 1
-}
-
-func newTap() *tap { return &tap{wrote: make(chan time.Time, 1)} }
-
-func (t *tap) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &tapped{Conn: c, tap: t}, nil
-}
-
-type tapped struct {
-	net.Conn
-	tap *tap
-}
-
-// Write implements net.Conn.
-func (c *tapped) Write(p []byte) (int, error) {
-	if c.tap.armed.Swap(false) {
-		c.tap.wrote <- time.Now()
-	}
-	return c.Conn.Write(p)
-}
-
-// next arms the tap, lets act begin something, and returns how long it took
-// from the time that act returned until a write.
-func (t *tap) next(ctx context.Context, act func() (time.Time, error)) (time.Duration, error) {
-	t.armed.Store(true)
-	began, err := act()
-	if err != nil {
-		return 0, err
-	}
-	select {
-	case at := <-t.wrote:
-		return at.Sub(began), nil
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-}
-
-// idle makes n events with a pause before each, so that everything sleeps.
-func idle(ctx context.Context, n int, one func() (time.Duration, error)) (sample, error) {
-	m, err := startMeter(ctx)
-	if err != nil {
-		return sample{}, err
-	}
-	took := make([]time.Duration, n)
-	for i := range n {
-		pause := time.NewTimer(3 * time.Millisecond)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return sample{}, ctx.Err()
-		}
-		if took[i], err = one(); err != nil {
-			return sample{}, err
-		}
-	}
-	s, err := m.stop(n)
-	slices.Sort(took)
-	s.Latencies, s.Cost = took, float64(percentile(took, 0.5))
-	return s, err
-}
-
-const (
-	factHandOver = "ns of a hand-over"
-	factOwn      = "ns of the bare client to the wire"
-)
-
-// idleFloor measures a hand-over by a channel and the bare client's own way to
-// the wire, each by itself.
-func idleFloor(e *env) func(context.Context, load) (sample, error) {
-	return func(ctx context.Context, l load) (sample, error) {
-		handed := make(chan time.Time)
-		answers := make(chan time.Duration)
-		go func() {
-			for at := range handed {
-				answers <- time.Since(at)
-			}
-		}()
-		defer close(handed)
-		hand, err := idle(ctx, l.n, func() (time.Duration, error) {
-			handed <- time.Now()
-			return <-answers, nil
-		})
-		if err != nil {
-			return hand, err
-		}
-		t := newTap()
-		w := newWire(e)
-		w.dial = t.dial
-		header, err := w.header(ctx)
-		if err != nil {
-			return hand, err
-		}
-		client := w.client()
-		defer client.CloseIdleConnections()
-		p := &poster{client: client, header: header, timeout: timeoutOf(volatile)}
-		body, url := w.prepared(), w.url(0)
-		if err := p.post(ctx, url, body); err != nil { // opens the connection
-			return hand, err
-		}
-		own, err := idle(ctx, l.n, func() (time.Duration, error) {
-			return t.next(ctx, func() (time.Time, error) {
-				began := time.Now()
-				return began, p.post(ctx, url, body)
-			})
-		})
-		if err != nil {
-			return own, err
-		}
-		own.Facts = map[string]float64{factHandOver: hand.Cost, factOwn: own.Cost}
-		own.Cost += 3 * hand.Cost
-		return own, w.check(l.n + 1)
-	}
-}
-
-// idleProduct measures from the call of Dispatch to the wire.
-func idleProduct(e *env, policy string) func(context.Context, load) (sample, error) {
-	return func(ctx context.Context, l load) (_ sample, err error) {
-		t := newTap()
-		p := &product{wire: newWire(e), policy: policy}
-		p.dial = t.dial
-		r, err := p.start(ctx, nil)
-		if err != nil {
-			return sample{}, err
-		}
-		r.work(ctx)
-		defer func() { err = errors.Join(err, r.stop()) }()
-		if err := r.burst(ctx, 1); err != nil { // opens the connection
-			return sample{}, err
-		}
-		s, err := idle(ctx, l.n, func() (time.Duration, error) {
-			r.track.expect(1)
-			took, err := t.next(ctx, func() (time.Time, error) {
-				began := time.Now()
-				_, err := r.d.Dispatch(ctx, r.event, p.scope(0))
-				return began, err
-			})
-			return took, errors.Join(err, r.track.wait(ctx))
-		})
-		if err != nil {
-			return s, err
-		}
-		return s, p.check(l.n + 1)
-	}
+	return append(out, scenario{
+		Name: "idle/postgres", N: 100, Short: 20, Of: cost,
+		About: "from Dispatch to the first byte of the request on the wire, idle, pgxstore with durable commits",
+		Floor: "two commits of one row, and the bare client from Do to the wire",
+		Open: func(_ context.Context, e *env) ([]arm, func() error, error) {
+			aims := []aim{{Of: cost, Limit: 1}}
+			p := idleProduct{env: e, policy: stored, open: openPgx, pause: longPause}
+			other := p
+			other.other = true
+			return []arm{
+				{Name: "floor", Run: idleFloor(e, 2, factCommit, commits, longPause)},
+				{Name: "same process", Aims: aims, Run: p.run},
+				{Name: "another process, NOTIFY", Aims: aims, Run: other.run},
+			}, nil, nil
+		},
+	})
 }
 
 // openLoop offers 70 % of what the product can do, by a clock that waits for
@@ -256,14 +114,14 @@ func onTime(ctx context.Context, at []time.Duration, each func(i int, due time.T
 }
 
 func openFloor(ctx context.Context, w *wire, policy string, n int, offered float64) (sample, error) {
-	header, err := w.header(ctx)
-	if err != nil {
-		return sample{}, err
-	}
 	client := w.client()
 	defer client.CloseIdleConnections()
+	if _, err := newHandSigner(w.key); err != nil {
+		return sample{}, err
+	}
 	posters := sync.Pool{New: func() any {
-		return &poster{client: client, header: header, timeout: timeoutOf(policy)}
+		sign, _ := newHandSigner(w.key) // it went well before
+		return &poster{client: client, sign: sign, timeout: timeoutOf(policy)}
 	}}
 	body := w.prepared()
 	urls := make([]string, w.endpoints)

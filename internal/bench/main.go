@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string) error {
 
 // scenarios lists all there are.
 func scenarios() []scenario {
-	return slices.Concat(deliveries(), alone(), latencies(), storedDeliveries(), peers())
+	return slices.Concat(deliveries(), alone(), latencies(), durables(), quiets(), storedDeliveries(), peers())
 }
 
 // measure runs what is selected. What was measured before an error is still

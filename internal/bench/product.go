@@ -56,6 +56,8 @@ type opened struct {
 	store
 	ready func(ctx context.Context) error // called once it is filled
 	end   func() error
+	again func(ctx context.Context) (*opened, error) // the same once more; nil: cannot
+	place *place                                     // nil: nowhere, or nobody's concern
 }
 
 type opener func(ctx context.Context) (*opened, error)
@@ -110,6 +112,9 @@ type running struct {
 	event *event
 	track *tracker
 	ready func(ctx context.Context) error
+	again func(ctx context.Context) (*opened, error)
+	place *place
+	queue webhook.Queue
 	stop  func() error
 }
 
@@ -203,7 +208,8 @@ func (p *product) start(ctx context.Context, change func(*webhook.Config)) (*run
 	if r.d, err = webhook.New(c); err != nil {
 		return nil, errors.Join(err, s.end())
 	}
-	r.ready = s.ready
+	r.queue = s.store
+	r.ready, r.again, r.place = s.ready, s.again, s.place
 	r.stop = func() error { return errors.Join(r.d.Shutdown(context.WithoutCancel(ctx)), s.end()) }
 	return r, nil
 }

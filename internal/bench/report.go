@@ -235,7 +235,7 @@ func (f *figure) notes(b *strings.Builder) {
 }
 
 func (m metric) long() string {
-	return map[metric]string{rate: "deliveries per second", cost: "time per operation", p99: "99th percentile"}[m]
+	return map[metric]string{rate: "deliveries per second", cost: "time per operation", cpu: "CPU", p99: "99th percentile"}[m]
 }
 
 func (s spread) text() string {

@@ -64,7 +64,7 @@ func openPostgresTable() func(context.Context) (table, error) {
 		if err != nil {
 			return nil, err
 		}
-		pool, err := p.pool(ctx)
+		pool, err := p.pool(ctx, nil)
 		if err := errors.Join(err, db.Close()); err != nil {
 			return nil, errors.Join(err, p.drop())
 		}
