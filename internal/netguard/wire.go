@@ -89,17 +89,16 @@ func (w *Wire) CloseIdleConnections() { w.Close() }
 // redirect, sets no header of its own but those of net/http, and wraps no URL
 // into its errors.
 func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
-	ex := &exchange{wire: w, host: w.enter(keyOf(req.URL))}
+	ex := &exchange{Context: req.Context(), wire: w, host: w.enter(keyOf(req.URL))}
 	ex.trace.GotConn = ex.gotConn
-	ctx := context.WithValue(req.Context(), exchangeKey{}, ex)
 	if req.Body == nil || req.Body == http.NoBody {
-		ctx, ex.cancel = context.WithCancel(ctx)
+		ex.Context, ex.cancel = context.WithCancel(ex.Context)
 	}
-	req = req.WithContext(httptrace.WithClientTrace(ctx, &ex.trace))
-	req.GetBody = nil
-	resp, err := w.base.RoundTrip(req)
+	ex.req = *req.WithContext(httptrace.WithClientTrace(ex, &ex.trace)) //nolint:contextcheck // ex is in req's context
+	ex.req.GetBody = nil
+	resp, err := w.base.RoundTrip(&ex.req)
 	if err != nil {
-		if ex.unsent() && ctx.Err() == nil {
+		if ex.unsent() && ex.Err() == nil {
 			err = &unsentError{err}
 		}
 		ex.end()
@@ -116,9 +115,13 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// exchange is one request and the body of its answer.
+// exchange is one request, the context that it is made in, and the body of its
+// answer: a request costs one of these, whatever it needs.
 type exchange struct {
+	context.Context //nolint:containedctx // it is a context, which finds itself
 	io.ReadCloser
+
+	req    http.Request // as net/http gets it
 	wire   *Wire
 	host   *host
 	trace  httptrace.ClientTrace
@@ -131,6 +134,14 @@ type exchange struct {
 	// These are guarded by Wire.mu.
 	served, ended bool
 	abort         context.CancelFunc // ends the dial for this request
+}
+
+// Value implements context.Context.
+func (e *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return e
+	}
+	return e.Context.Value(key)
 }
 
 // gotConn is called in RoundTrip before anything is written.
