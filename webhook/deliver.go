@@ -246,8 +246,10 @@ type urlSigner interface {
 
 // request is what one attempt sends.
 type request struct {
-	req  signer.Request
-	sign signer.Signer
+	req    signer.Request
+	sign   signer.Signer
+	out    outgoing
+	values [4]string // of the header; enough for most
 }
 
 // render makes the final bytes and headers, and signs them.
@@ -262,22 +264,10 @@ func (d *Dispatcher) render(ctx context.Context, j *job, now time.Time) (*reques
 		}
 		data = spliced
 	}
-	h := make(http.Header, 8)
-	values := make([]string, 1+len(t.header)+len(body.Header))
-	set := func(i int, name, value string) {
-		values[i] = value
-		h[name] = values[i : i+1 : i+1]
-	}
-	set(0, "Content-Type", body.ContentType)
-	for i, kv := range t.header {
-		set(1+i, kv.Name, kv.Value)
-	}
-	for i, kv := range body.Header {
-		set(1+len(t.header)+i, kv.Name, kv.Value)
-	}
 	x := &request{sign: t.signer, req: signer.Request{
-		ID: j.msg.ID, Time: now, Method: method(ep), URL: t.sent, Header: h, Body: data, Keys: t.keys(now),
+		ID: j.msg.ID, Time: now, Method: method(ep), URL: t.sent, Header: make(http.Header, 8), Body: data, Keys: t.keys(now),
 	}}
+	x.setHeader(t, &body.Body)
 	if d.cfg.ResolveSigner != nil {
 		own, err := d.resolveSigner(ctx, ep)
 		if err != nil {
@@ -294,6 +284,26 @@ func (d *Dispatcher) render(ctx context.Context, j *job, now time.Time) (*reques
 		return nil, fmt.Errorf("sign: %w", err)
 	}
 	return x, nil
+}
+
+// setHeader sets what the body and the endpoint say.
+func (x *request) setHeader(t *target, body *payload.Body) {
+	values := x.values[:0]
+	if n := 1 + len(t.header) + len(body.Header); n > cap(values) {
+		values = make([]string, 0, n)
+	}
+	set := func(name, value string) {
+		n := len(values)
+		values = append(values, value)
+		x.req.Header[name] = values[n : n+1 : n+1]
+	}
+	set("Content-Type", body.ContentType)
+	for _, kv := range t.header {
+		set(kv.Name, kv.Value)
+	}
+	for _, kv := range body.Header {
+		set(kv.Name, kv.Value)
+	}
 }
 
 func (d *Dispatcher) resolveSigner(ctx context.Context, ep *Endpoint) (s signer.Signer, err error) {

@@ -30,13 +30,13 @@ func (d *Dispatcher) post(ctx context.Context, j *job, x *request) retry.Respons
 		}
 		to = changed
 	}
-	r := d.exchangeOnce(ctx, t, x, to)
+	r := d.exchangeOnce(ctx, t, x, &x.out, to)
 	for range maxUnsent {
 		if !errors.Is(r.Err, netguard.ErrUnsent) || ctx.Err() != nil {
 			break
 		}
 		// The connection ended under us, and not a byte had left.
-		r = d.exchangeOnce(ctx, t, x, to)
+		r = d.exchangeOnce(ctx, t, x, new(outgoing), to)
 	}
 	return r
 }
@@ -44,9 +44,15 @@ func (d *Dispatcher) post(ctx context.Context, j *job, x *request) retry.Respons
 // maxUnsent bounds the dead connections that one attempt may meet.
 const maxUnsent = 2
 
-// exchangeOnce hands one request to the transport.
-func (d *Dispatcher) exchangeOnce(ctx context.Context, t *target, x *request, to *url.URL) retry.Response {
-	req := (&http.Request{
+// outgoing is a request as net/http takes it, and the reader of its body.
+type outgoing struct {
+	http.Request
+	body bytes.Reader
+}
+
+// exchangeOnce hands one request, which it writes into out, to the transport.
+func (d *Dispatcher) exchangeOnce(ctx context.Context, t *target, x *request, out *outgoing, to *url.URL) retry.Response {
+	out.Request = *(&http.Request{
 		Method: x.req.Method, URL: to, Host: to.Host, Header: x.req.Header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		// GetBody stays nil, so that no transport can send the body again.
@@ -54,9 +60,10 @@ func (d *Dispatcher) exchangeOnce(ctx context.Context, t *target, x *request, to
 	}).WithContext(ctx)
 	if n := len(x.req.Body); n > 0 {
 		// net/http sends header and body in one write if it knows the reader.
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(x.req.Body)), int64(n)
+		out.body.Reset(x.req.Body)
+		out.Body, out.ContentLength = io.NopCloser(&out.body), int64(n)
 	}
-	resp, err := t.via.rt.RoundTrip(req)
+	resp, err := t.via.rt.RoundTrip(&out.Request)
 	if err != nil {
 		return retry.Response{Err: err}
 	}
