@@ -276,7 +276,7 @@ func (w *walkCheck) structure(ck *check, v reflect.Value, depth int) {
 			w.fail(cf.name, "is required, but missing or blank", nil)
 			continue
 		}
-		if !ok {
+		if !ok || !cf.check.walk {
 			continue
 		}
 		w.path = append(w.path, cf.name)

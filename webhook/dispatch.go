@@ -38,7 +38,7 @@ func (d *Dispatcher) Dispatch(ctx context.Context, e Event, scopes ...Scope) (Re
 	if d.cfg.Endpoints == nil {
 		return Receipt{}, fmt.Errorf("webhook: %w: Dispatch needs Config.Endpoints", ErrUnsupported)
 	}
-	return d.dispatch(ctx, w, d.cfg.Endpoints, nil)
+	return d.dispatch(ctx, &w, d.cfg.Endpoints, nil)
 }
 
 // DispatchTx is Dispatch inside the host's own transaction: outbox is what the
@@ -59,7 +59,7 @@ func (d *Dispatcher) DispatchTx(ctx context.Context, outbox Outbox, e Event, sco
 	} else if d.cfg.Endpoints == nil {
 		return Receipt{}, fmt.Errorf("webhook: %w: DispatchTx needs Config.Endpoints", ErrUnsupported)
 	}
-	return d.dispatch(ctx, w, m, outbox)
+	return d.dispatch(ctx, &w, m, outbox)
 }
 
 // DispatchTo brings e to the given endpoints, which need not be registered,
@@ -97,7 +97,7 @@ func (d *Dispatcher) DispatchTo(ctx context.Context, e Event, endpoints ...Endpo
 	if err := errors.Join(errs...); err != nil {
 		return Receipt{}, err
 	}
-	return d.write(ctx, w, nil)
+	return d.write(ctx, &w, nil)
 }
 
 // dispatch matches and writes.
@@ -145,14 +145,19 @@ func (d *Dispatcher) match(ctx context.Context, m Matcher, q Query) (found []*En
 	return found, err
 }
 
-// dispatched is everything that the common Dispatch allocates: one message,
-// with one body, for one endpoint.
+// encoded is what lasts as long as the deliveries do: the message, with one
+// body, as is common.
+type encoded struct {
+	msg    Message
+	bodies [1]Body
+}
+
+// dispatched is what else the common Dispatch allocates: it has one endpoint.
 type dispatched struct {
-	msg      Message
-	bodies   [1]Body
 	delivery [1]Delivery
 	receipt  [1]Receipted
-	job      job
+	batch    Batch // of what is stored
+	job      job   // of what is volatile
 }
 
 // write encodes the event for its endpoints, stores what is to be stored and
@@ -163,45 +168,54 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 		d.dispatchedHook(ctx, &Message{Type: w.kind, Time: w.time, EventID: w.eventID, Source: w.source}, Receipt{})
 		return Receipt{}, nil
 	}
-	one := &dispatched{}
+	one, kept := &dispatched{}, &encoded{}
 	deliveries, receipts := one.delivery[:], one.receipt[:]
 	if n > 1 {
 		deliveries, receipts = make([]Delivery, n), make([]Receipted, n)
 	}
-	all := newIDs(w.now, n)
-	id := all.message()
-	one.msg = Message{ID: id, Type: w.kind, Time: w.time, EventID: w.eventID, Source: w.source, Bodies: one.bodies[:0]}
+	all, m := newIDs(w.now, n), &kept.msg
+	m.ID, m.Type, m.Time, m.EventID, m.Source = all.message(), w.kind, w.time, w.eventID, w.source
+	m.Bodies = kept.bodies[:0]
 	stored := 0
 	for i, ep := range w.endpoints {
 		dl := &deliveries[i]
-		*dl = Delivery{ID: all.delivery(i), MessageID: id, EndpointID: ep.ID, State: Pending, Created: w.now, Due: w.now}
-		if err := d.address(ctx, w, &one.msg, ep, dl); err != nil {
+		dl.ID, dl.MessageID, dl.EndpointID = all.delivery(i), m.ID, ep.ID
+		dl.State, dl.Created, dl.Due = Pending, w.now, w.now
+		p, err := d.address(ctx, w, m, ep, dl)
+		if err != nil {
 			return Receipt{}, fmt.Errorf("webhook: %s for endpoint %q: %w", w.kind, clip(ep.ID), err)
 		}
-		if d.isStored(dl, outbox) {
+		if isStored(p, outbox) {
 			stored++
 		}
+		r := &receipts[i]
+		r.ID, r.EndpointID, r.State, r.Reason = dl.ID, dl.EndpointID, dl.State, dl.Reason
 	}
-	carryHops(&one.msg, w.hops)
 	if stored > 0 && d.closed.Load() {
 		return Receipt{}, ErrClosed
 	}
-	receipt := Receipt{MessageID: id, Deliveries: receipts}
-	if err := d.store(ctx, &one.msg, deliveries, receipts, stored, outbox); err != nil {
-		return Receipt{}, err
+	carryHops(m, w.hops)
+	receipt := Receipt{MessageID: m.ID, Deliveries: receipts}
+	if stored > 0 {
+		one.batch = Batch{Message: m, Deliveries: deliveries}
+		if err := d.store(ctx, &one.batch, receipts, stored, outbox); err != nil {
+			return Receipt{}, err
+		}
 	}
 	if !slices.ContainsFunc(receipts, func(r Receipted) bool { return !r.Existed }) {
 		receipt.MessageID = "" // nothing of it was stored
 	}
-	d.launch(ctx, w, one, deliveries, receipts, outbox)
-	d.dispatchedHook(ctx, &one.msg, receipt)
+	if outbox == nil { // else nothing is committed yet
+		d.launch(ctx, w, one, m, deliveries, receipts, stored)
+	}
+	d.dispatchedHook(ctx, m, receipt)
 	return receipt, nil
 }
 
 // address fills a delivery in: its policy, its body, its order. What is wrong
 // with the endpoint alone makes the delivery Failed; what is wrong with the
 // event is an error.
-func (d *Dispatcher) address(ctx context.Context, w *work, m *Message, ep *Endpoint, dl *Delivery) error {
+func (d *Dispatcher) address(ctx context.Context, w *work, m *Message, ep *Endpoint, dl *Delivery) (*retry.Policy, error) {
 	if w.inline {
 		dl.Inline = ep
 	}
@@ -212,9 +226,10 @@ func (d *Dispatcher) address(ctx context.Context, w *work, m *Message, ep *Endpo
 	}
 	p, ok := d.policies[ep.Policy]
 	if !ok {
-		dl.Policy = d.cfg.Policies[0].Name
+		p = d.policies[""]
+		dl.Policy = p.Name
 		fail(dl, fmt.Sprintf("its policy %q is not in Config.Policies", clip(ep.Policy)))
-		return nil
+		return p, nil
 	}
 	dl.Policy = p.Name
 	if ep.Status == Disabled {
@@ -223,10 +238,10 @@ func (d *Dispatcher) address(ctx context.Context, w *work, m *Message, ep *Endpo
 	}
 	body, err := d.encode(ctx, w, m, ep)
 	if err != nil {
-		return failOwn(dl, err)
+		return p, failOwn(dl, err)
 	}
 	dl.Body = body
-	return nil
+	return p, nil
 }
 
 // failOwn fails a delivery whose endpoint is at fault; other errors it returns.
@@ -245,26 +260,20 @@ func fail(dl *Delivery, reason string) {
 	dl.Due, dl.Ended = time.Time{}, dl.Created
 }
 
-// isStored reports whether a delivery goes to a store: all inside a
-// transaction, else those under stored policies.
-func (d *Dispatcher) isStored(dl *Delivery, outbox Outbox) bool {
-	return outbox != nil || d.policies[dl.Policy].Mode != retry.Volatile
+// isStored reports whether deliveries under a policy go to a store: all inside
+// a transaction, else those under stored policies.
+func isStored(p *retry.Policy, outbox Outbox) bool {
+	return outbox != nil || p.Mode != retry.Volatile
 }
 
-// store enqueues what is to be stored, and fills the receipts in.
-func (d *Dispatcher) store(ctx context.Context, m *Message, all []Delivery, receipts []Receipted, stored int, outbox Outbox) error {
-	for i := range all {
-		receipts[i] = Receipted{ID: all[i].ID, EndpointID: all[i].EndpointID, State: all[i].State, Reason: all[i].Reason}
-	}
-	if stored == 0 {
-		return nil
-	}
-	b := &Batch{Message: m, Deliveries: all}
-	var index []int // of b's deliveries in all, where they are fewer
-	if stored < len(all) {
+// store enqueues what of b is to be stored, and tells the receipts what was
+// there before.
+func (d *Dispatcher) store(ctx context.Context, b *Batch, receipts []Receipted, stored int, outbox Outbox) error {
+	var index []int // of b's deliveries in receipts, where they are fewer
+	if all := b.Deliveries; stored < len(all) {
 		b.Deliveries = make([]Delivery, 0, stored)
 		for i := range all {
-			if d.isStored(&all[i], outbox) {
+			if isStored(d.policies[all[i].Policy], outbox) {
 				b.Deliveries = append(b.Deliveries, all[i])
 				index = append(index, i)
 			}
@@ -290,14 +299,10 @@ func (d *Dispatcher) store(ctx context.Context, m *Message, all []Delivery, rece
 	return nil
 }
 
-// launch starts volatile deliveries and tells Run about stored ones. Inside a
-// transaction it does nothing: nothing is committed yet.
-func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, all []Delivery, receipts []Receipted, outbox Outbox) {
-	if outbox != nil {
-		return
-	}
+// launch starts volatile deliveries and tells Run about the stored ones, of
+// which there are so many.
+func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, m *Message, all []Delivery, receipts []Receipted, stored int) {
 	var batch []job
-	stored := false
 	for i := range all {
 		dl := &all[i]
 		if dl.State != Pending {
@@ -306,8 +311,11 @@ func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, all [
 			}
 			continue
 		}
-		if d.isStored(dl, nil) {
-			stored = true
+		if stored == len(all) {
+			continue
+		}
+		p := d.policies[dl.Policy]
+		if isStored(p, nil) {
 			continue
 		}
 		j := &one.job
@@ -318,7 +326,7 @@ func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, all [
 			batch = append(batch, job{})
 			j = &batch[len(batch)-1]
 		}
-		*j = job{d: dl, msg: &one.msg, policy: d.policies[dl.Policy], born: w.now}
+		j.d, j.msg, j.policy, j.born = dl, m, p, w.now
 		if reason := d.start(j, w.endpoints[i], w); reason != "" {
 			dl.State, dl.Reason = Dropped, reason
 			receipts[i].State, receipts[i].Reason = Dropped, reason
@@ -326,10 +334,12 @@ func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, all [
 			d.ended(ctx, dl)
 		}
 	}
-	if stored {
+	if stored > 0 {
 		d.Wake()
 	}
-	d.pool.Kick()
+	if stored < len(all) {
+		d.pool.Kick()
+	}
 }
 
 // Reasons for which a volatile delivery is dropped.

@@ -69,13 +69,25 @@ func (s Scope) Validate() error {
 		return fmt.Errorf("%w: the scope is empty; use webhook.In(kind, id), or webhook.Everywhere", ErrInvalidScope)
 	}
 	kind, id, found := strings.Cut(string(s), ":")
-	if !found || kind == "" || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+	if !found || !isScopeKind(kind) {
 		return fmt.Errorf("%w: the kind of %q must be lower case letters, digits, - and _", ErrInvalidScope, string(s))
 	}
 	if id == "" || len(id) > maxScopeID || hasControl(id) {
 		return fmt.Errorf("%w: the id of a %q scope must be 1 to %d bytes without control characters", ErrInvalidScope, kind, maxScopeID)
 	}
 	return nil
+}
+
+func isScopeKind(kind string) bool {
+	for i := range len(kind) {
+		c := kind[i]
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return kind != ""
 }
 
 const (

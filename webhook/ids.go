@@ -13,25 +13,39 @@ const idLen = 30
 
 const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// appendID appends an id to dst.
-func appendID(dst []byte, prefix string, now time.Time) []byte {
-	var raw [16]byte
-	binary.BigEndian.PutUint64(raw[:], uint64(now.UnixMilli())<<16)
-	rand.Read(raw[6:])
-	dst = append(dst, prefix...)
-	// 128 bits in 26 digits of 5: the first digit has 3.
-	hi, lo := binary.BigEndian.Uint64(raw[:8]), binary.BigEndian.Uint64(raw[8:])
-	for shift := 125; shift >= 0; shift -= 5 {
-		var v uint64
-		switch {
-		case shift >= 64:
-			v = hi >> (shift - 64)
-		case shift > 59:
-			v = hi<<(64-shift) | lo>>shift
-		default:
-			v = lo >> shift
+// A digit is 5 bits, so that the time and the random part fill digits of their
+// own: 50 bits, the first two of them zero, before 80.
+const (
+	timeDigits  = 10
+	randomBytes = 10
+	idsAtOnce   = 32 // that one read of random bytes is for
+)
+
+// appendDigits appends the low 5*n bits of v.
+func appendDigits(dst []byte, v uint64, n int) []byte {
+	for shift := 5 * (n - 1); shift >= 0; shift -= 5 {
+		dst = append(dst, crockford[v>>shift&31])
+	}
+	return dst
+}
+
+// appendIDs appends n ids of one moment to dst.
+func appendIDs(dst []byte, prefix string, now time.Time, n int) []byte {
+	var digits [len("msg_") + timeDigits]byte
+	head := append(digits[:0], prefix...)
+	head = appendDigits(head, uint64(now.UnixMilli()), timeDigits)
+	var random [idsAtOnce * randomBytes]byte
+	for n > 0 {
+		k := min(n, idsAtOnce)
+		n -= k
+		rand.Read(random[:k*randomBytes])
+		for raw := random[:k*randomBytes]; len(raw) > 0; raw = raw[5:] {
+			if len(raw)%randomBytes == 0 {
+				dst = append(dst, head...)
+			}
+			v := uint64(raw[0])<<32 | uint64(binary.BigEndian.Uint32(raw[1:]))
+			dst = appendDigits(dst, v, 8)
 		}
-		dst = append(dst, crockford[v&31])
 	}
 	return dst
 }
@@ -45,11 +59,8 @@ func newIDs(now time.Time, deliveries int) ids {
 	if deliveries > 1 {
 		buf = make([]byte, 0, idLen*(deliveries+1))
 	}
-	buf = appendID(buf, "msg_", now)
-	for range deliveries {
-		buf = appendID(buf, "dlv_", now)
-	}
-	return ids(buf)
+	buf = appendIDs(buf, "msg_", now, 1)
+	return ids(appendIDs(buf, "dlv_", now, deliveries))
 }
 
 func (s ids) message() string { return string(s[:idLen]) }

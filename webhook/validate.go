@@ -25,22 +25,23 @@ type work struct {
 }
 
 // newWork asks the event about itself and validates it.
-func (d *Dispatcher) newWork(ctx context.Context, e Event, scopes []Scope) (*work, error) {
+func (d *Dispatcher) newWork(ctx context.Context, e Event, scopes []Scope) (work, error) {
 	if e == nil {
-		return nil, fmt.Errorf("%w: it is nil", ErrInvalidEvent)
+		return work{}, fmt.Errorf("%w: it is nil", ErrInvalidEvent)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return work{}, err
 	}
 	hops, err := d.hopsAfter(ctx)
 	if err != nil {
-		return nil, err
+		return work{}, err
 	}
-	w := &work{event: e, scopes: scopes, now: time.Now(), hops: hops}
+	w := work{event: e, scopes: scopes, now: time.Now(), hops: hops}
 	if err := d.contain(ctx, "event", func() error { return w.ask() }); err != nil {
-		return nil, err
+		return work{}, err
 	}
-	return w, w.check()
+	err = w.check()
+	return w, err
 }
 
 func (w *work) ask() error {
