@@ -136,6 +136,9 @@ func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.
 	now := time.Now()
 	for i := range claimed {
 		cl := &claimed[i]
+		if cl.Expired && d.settles.renew(&cl.Delivery, cl.Token) {
+			continue // nothing is sent again of which the answer is known
+		}
 		j := &batch[i]
 		*j = job{
 			d: &cl.Delivery, msg: cl.Message, stored: true, token: cl.Token,

@@ -34,9 +34,12 @@
 // deliveries under stored policies are as durable as the Queue makes them.
 // Under an at-least-once policy a crash can repeat an attempt: at most those
 // under way or answered but not yet settled, that is Config.MaxInFlight and
-// the batch being written. The message id is the same every time, and is what
-// receivers tell repeats by. Under an at-most-once policy a claim is final: a
-// delivery whose lease ended is Failed, and not sent again.
+// the batch being written. While the store takes no results, a process keeps
+// them, and repeats nothing whose answer it knows, however long that lasts;
+// another process may, once the lease has ended. The message id is the same
+// every time, and is what receivers tell repeats by. Under an at-most-once
+// policy a claim is final: a delivery whose lease ended is Failed, and not sent
+// again.
 //
 // What is fixed at dispatch: the bytes of the bodies, the encoder, the policy's
 // name, the order key. What is read at send, at most one second old: URL,

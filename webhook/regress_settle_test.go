@@ -190,40 +190,60 @@ func (q *awayQueue) Settle(ctx context.Context, s []webhook.Settlement) (webhook
 	return q.Store.Settle(ctx, s)
 }
 
-// While the store takes no settlements for longer than a lease, what waits to
-// be settled is not claimed and sent once more.
+// While the store takes no settlements for several leases, though it hands out
+// work, nothing of which the answer is known is sent once more, and in the end
+// it is all stored.
 func TestOutageRepeatsNothingThatIsKnown(t *testing.T) {
 	for _, policy := range []string{"at-least-once", "at-most-once"} {
-		t.Run(policy, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				now := time.Now()
-				r := newRig(t, func(c *webhook.Config) {
-					c.Queue = &awayQueue{
-						Store: c.Queue.(*memstore.Store),
-						from:  now.Add(500 * time.Millisecond), to: now.Add(5 * time.Minute),
-					}
-					c.Hooks.StoreFailed = nil
-				})
-				recv := r.net.Receiver("a.example", webhooktest.Answer{Delay: time.Second})
-				for i := range 100 {
-					id := fmt.Sprintf("e%02d", i)
-					r.set(webhook.Endpoint{ID: id, Name: id, Scope: link1, URL: "http://a.example/", Policy: policy})
-				}
-				r.run()
-				r.dispatch(leadCreated{Email: "x"}, link1)
-				time.Sleep(299 * time.Second)
-				if n := len(recv.Requests()); n != 100 {
-					t.Errorf("%d requests for 100 deliveries that were all accepted, want 100", n)
-				}
-				if got := r.states(); len(got) != 0 {
-					t.Errorf("Ended said %v while nothing could be settled, want nothing", got)
-				}
-				time.Sleep(10 * time.Minute)
-				if c, err := r.store.Counts(t.Context()); err != nil || c.Pending != 0 {
-					t.Errorf("Counts = %+v, %v; want nothing pending", c, err)
-				}
+		for _, n := range []int{1, 2, 100} {
+			t.Run(fmt.Sprintf("%s, %d", policy, n), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { outage(t, policy, n) })
 			})
-		})
+		}
+	}
+}
+
+func outage(t *testing.T, policy string, n int) {
+	t.Helper()
+	now := time.Now()
+	var stale atomic.Int64
+	r := newRig(t, func(c *webhook.Config) {
+		c.Queue = &awayQueue{
+			Store: c.Queue.(*memstore.Store),
+			from:  now.Add(500 * time.Millisecond), to: now.Add(5 * time.Minute),
+		}
+		c.Hooks.StoreFailed = nil
+		c.Hooks.Stale = func(context.Context, string) { stale.Add(1) }
+	})
+	recv := r.net.Receiver("a.example", webhooktest.Answer{Delay: time.Second})
+	for i := range n {
+		id := fmt.Sprintf("e%02d", i)
+		r.set(webhook.Endpoint{ID: id, Name: id, Scope: link1, URL: "http://a.example/", Policy: policy})
+	}
+	r.run()
+	r.dispatch(leadCreated{Email: "x"}, link1)
+	time.Sleep(299 * time.Second)
+	if got := len(recv.Requests()); got != n {
+		t.Errorf("%d requests for %d deliveries that were all accepted, want %d", got, n, n)
+	}
+	if got := r.states(); len(got) != 0 {
+		t.Errorf("Ended said %v while nothing could be settled, want nothing", got)
+	}
+	time.Sleep(10 * time.Minute)
+	if got := len(recv.Requests()); got != n {
+		t.Errorf("%d requests after the store's return, want %d still", got, n)
+	}
+	if got := r.states(); got[webhook.Delivered] != n || len(got) != 1 || stale.Load() != 0 {
+		t.Errorf("Ended said %v, and Stale %d times; want %d delivered, and never", got, stale.Load(), n)
+	}
+	list, _, err := r.store.Deliveries(t.Context(), webhook.HistoryQuery{States: []webhook.State{webhook.Delivered}, Limit: 1000})
+	if err != nil || len(list) != n {
+		t.Errorf("the store has %d delivered, %v; want %d", len(list), err, n)
+	}
+	for _, d := range list {
+		if as, err := r.store.Attempts(t.Context(), d.ID); err != nil || len(as) != 1 {
+			t.Errorf("%s has the attempts %+v, %v; want one", d.ID, as, err)
+		}
 	}
 }
 

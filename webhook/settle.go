@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/outhook/outhook/retry"
@@ -14,97 +13,6 @@ const (
 	reasonExhausted   = "no attempts left"
 	reasonTooOld      = "too old"
 )
-
-// outcome is a settlement on its way into the queue, with what the hooks are
-// told once it is there.
-type outcome struct {
-	item     Settlement
-	delivery *Delivery
-}
-
-// settles collects settlements: while one batch is being written, the next one
-// gathers.
-type settles struct {
-	mu       sync.Mutex
-	items    []outcome
-	writing  int
-	lone     int  // items that are tried by themselves
-	waiting  bool // for the store to come back
-	flushing bool
-	flushed  chan struct{} // told when all is written; capacity 1
-}
-
-func newSettles() settles { return settles{flushed: make(chan struct{}, 1)} }
-
-// maxSettle bounds one batch.
-const maxSettle = 1000
-
-// add collects out; true means that the caller has to see to the writing.
-func (s *settles) add(out ...outcome) (begin bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.items = append(s.items, out...)
-	begin = !s.flushing
-	s.flushing = true
-	return begin
-}
-
-func (s *settles) take() []outcome {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := min(len(s.items), maxSettle)
-	batch := s.items[:n:n]
-	s.items = s.items[n:]
-	if len(s.items) == 0 {
-		s.items = nil
-	}
-	s.writing = n
-	s.flushing = n > 0
-	if n == 0 {
-		s.waiting = false // what gathered meanwhile is written as well
-		select {
-		case s.flushed <- struct{}{}:
-		default:
-		}
-	}
-	return batch
-}
-
-func (s *settles) size() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.items) + s.writing + s.lone
-}
-
-// stuck reports whether the store refuses settlements. Nothing is claimed
-// then: what is known of deliveries whose leases end must be stored first.
-func (s *settles) stuck() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.waiting
-}
-
-func (s *settles) refused() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting = true
-}
-
-func (s *settles) alone(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lone += n
-	select {
-	case s.flushed <- struct{}{}:
-	default:
-	}
-}
-
-func (s *settles) empty() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.flushing && s.lone == 0
-}
 
 // settle hands settlements over to be written.
 func (d *Dispatcher) settle(out ...outcome) {
@@ -131,6 +39,7 @@ func (d *Dispatcher) flush() {
 // does not take stands alone; see settleAlone.
 func (d *Dispatcher) writeBatch(ctx context.Context, batch []outcome) {
 	var away outage
+	before := d.settles.writes()
 	for parts := [][]outcome{batch}; len(parts) > 0; {
 		refused, took := d.tryParts(ctx, parts, away > 0)
 		if len(refused) == 0 {
@@ -143,7 +52,7 @@ func (d *Dispatcher) writeBatch(ctx context.Context, batch []outcome) {
 			case half > 0 && (took || len(refused) == 1):
 				parts = append(parts, p[:half], p[half:])
 			case half == 0 && (took || away > aloneAfter):
-				d.settleAlone(p[0])
+				d.settleAlone(p, before)
 			default:
 				parts = append(parts, p)
 			}
@@ -154,49 +63,66 @@ func (d *Dispatcher) writeBatch(ctx context.Context, batch []outcome) {
 	}
 }
 
-// tryParts tries each part once, and returns those that the store refused.
-func (d *Dispatcher) tryParts(ctx context.Context, parts [][]outcome, again bool) (refused [][]outcome, took bool) {
+// tryParts tries each part once, and returns what the store refused, and what
+// was claimed anew while it was being written.
+func (d *Dispatcher) tryParts(ctx context.Context, parts [][]outcome, again bool) (left [][]outcome, took bool) {
 	for _, part := range parts {
-		items := make([]Settlement, len(part))
-		for i := range part {
-			items[i] = part[i].item
-		}
+		items := d.settles.current(part)
 		done, err := d.trySettle(ctx, items)
 		if err != nil {
 			d.storeFailed(ctx, "settle", err)
-			refused = append(refused, part)
+			left = append(left, part)
 			continue
 		}
 		took = true
+		for _, i := range d.settles.wrote(part, items, done.Stale) {
+			left = append(left, part[i:i+1])
+		}
 		d.report(ctx, part, done, again)
 	}
-	return refused, took
+	return left, took
 }
 
 // aloneAfter is how often an item is refused before it no longer holds up the
-// others, and then before it is tried without the attempt's record.
+// others, and then before it is tried without the attempt's record as well.
 const aloneAfter = 5
 
-// settleAlone goes on trying one item, beside the others, for two leases. Then
-// somebody else has the delivery, or sends it again.
-func (d *Dispatcher) settleAlone(out outcome) {
-	d.settles.alone(1)
+// settleAlone goes on trying out, which is one item, beside the others. It gives up after two
+// leases, when somebody else has the delivery, or sends it again; but only
+// where the store took others in that time: before, it is the store that is
+// away, and what was sent is not forgotten.
+func (d *Dispatcher) settleAlone(out []outcome, before int) {
+	d.settles.alone(out)
 	ran := d.pool.Go(func() {
-		defer d.settles.alone(-1)
+		defer d.settles.gaveUp(out)
 		ctx := d.giveUp.context()
 		var away outage
-		for start := time.Now(); time.Since(start) < 2*d.cfg.Lease; {
-			if away > aloneAfter {
-				out.item.Attempt = nil
-			}
-			if refused, _ := d.tryParts(ctx, [][]outcome{{out}}, true); len(refused) == 0 || !sleep(ctx, away.next()) {
+		for start := time.Now(); !d.tryAlone(ctx, out, away > aloneAfter); {
+			hopeless := time.Since(start) >= 2*d.cfg.Lease && d.settles.writes() > before
+			if hopeless || !sleep(ctx, away.next()) {
 				return
 			}
 		}
 	})
 	if !ran {
-		d.settles.alone(-1)
+		d.settles.gaveUp(out)
 	}
+}
+
+// tryAlone tries one item, and where that does not help, without the attempt's
+// record.
+func (d *Dispatcher) tryAlone(ctx context.Context, out []outcome, bare bool) (took bool) {
+	left, _ := d.tryParts(ctx, [][]outcome{out}, true)
+	record := out[0].item.Attempt
+	if len(left) == 0 || !bare || record == nil {
+		return len(left) == 0
+	}
+	out[0].item.Attempt = nil
+	if left, _ = d.tryParts(ctx, [][]outcome{out}, true); len(left) == 0 {
+		return true
+	}
+	out[0].item.Attempt = record
+	return false
 }
 
 func (d *Dispatcher) trySettle(ctx context.Context, items []Settlement) (done Settled, err error) {
@@ -218,6 +144,9 @@ func (d *Dispatcher) report(ctx context.Context, batch []outcome, done Settled, 
 	}
 	for i := range batch {
 		b := &batch[i]
+		if !b.over {
+			continue // it is tried again
+		}
 		if stale[i] && (!again || !d.wrote(ctx, &b.item)) {
 			if hook := d.cfg.Hooks.Stale; hook != nil {
 				d.hook(ctx, func() { hook(ctx, b.item.ID) })

@@ -137,11 +137,13 @@ type Settlement struct {
 	Delay  time.Duration
 	Reason string
 	// Unsent says that nothing was sent: the attempt that Claim counted is
-	// given back, so that the next claim has the same number.
+	// given back, so that the next claim has the same number. There may be an
+	// Attempt all the same: that of an earlier claim, which the store did not
+	// take before the lease had ended.
 	Unsent bool
 	// Health says what the attempt tells of the endpoint.
 	Health Health
-	// Attempt is the record for the history; nil when nothing was sent.
+	// Attempt is the record for the history; nil when there is none.
 	// Stores without a history ignore it.
 	Attempt *Attempt
 }

@@ -1,0 +1,166 @@
+package webhook
+
+import (
+	"slices"
+	"sync"
+)
+
+// outcome is a settlement on its way into the queue, with what the hooks are
+// told once it is there.
+type outcome struct {
+	item     Settlement
+	delivery *Delivery
+	renewed  int  // how often the delivery was claimed anew meanwhile
+	over     bool // it is in the store, or stale
+}
+
+// settles collects settlements: while one batch is being written, the next one
+// gathers.
+type settles struct {
+	mu       sync.Mutex
+	items    []outcome
+	writing  []outcome
+	lone     [][]outcome // items that are tried by themselves
+	taken    int         // counts those that the store took
+	waiting  bool        // for the store to come back
+	flushing bool
+	flushed  chan struct{} // told when all is written; capacity 1
+}
+
+func newSettles() settles { return settles{flushed: make(chan struct{}, 1)} }
+
+// maxSettle bounds one batch.
+const maxSettle = 1000
+
+// add collects out; true means that the caller has to see to the writing.
+func (s *settles) add(out ...outcome) (begin bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.items = append(s.items, out...)
+	begin = !s.flushing
+	s.flushing = true
+	return begin
+}
+
+func (s *settles) take() []outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.items), maxSettle)
+	s.writing, s.items = s.items[:n:n], s.items[n:]
+	if len(s.items) == 0 {
+		s.items = nil
+	}
+	s.flushing = n > 0
+	if n == 0 {
+		s.waiting = false // what gathered meanwhile is written as well
+		s.tell()
+	}
+	return s.writing
+}
+
+func (s *settles) tell() {
+	select {
+	case s.flushed <- struct{}{}:
+	default:
+	}
+}
+
+func (s *settles) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.items) + len(s.writing) + len(s.lone)
+}
+
+// stuck reports whether the store refuses settlements. Nothing is claimed
+// then: what is known of deliveries whose leases end must be stored first.
+func (s *settles) stuck() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
+}
+
+func (s *settles) refused() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = true
+}
+
+// current returns the items of part as they are to be written now.
+func (s *settles) current(part []outcome) []Settlement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items := make([]Settlement, len(part))
+	for i := range part {
+		items[i] = part[i].item
+		// The attempt is of an earlier claim; that of the latest was not made.
+		items[i].Unsent = items[i].Unsent || part[i].renewed > 0
+	}
+	return items
+}
+
+// wrote notes that the store took part, as items. It returns the indices of
+// those that were stale because the delivery was claimed anew meanwhile: they
+// are to be written again.
+func (s *settles) wrote(part []outcome, items []Settlement, stale []int) (again []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken++
+	for i := range part {
+		part[i].over = true
+	}
+	for _, i := range stale {
+		if i >= 0 && i < len(part) && part[i].item.Token != items[i].Token {
+			part[i].over = false
+			again = append(again, i)
+		}
+	}
+	return again
+}
+
+// writes counts the writes that the store took.
+func (s *settles) writes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
+}
+
+// renew reports whether it is known what became of a delivery whose lease
+// ended and that was claimed anew: its outcome could not be stored in time.
+// The knowledge is still true, and goes into the store under the new token.
+func (s *settles) renew(dl *Delivery, token int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, list := range slices.Concat([][]outcome{s.items, s.writing}, s.lone) {
+		for i := range list {
+			// Nobody else has claimed it in between: it has one attempt more.
+			o := &list[i]
+			if !o.over && o.item.ID == dl.ID && o.delivery.Attempts+o.renewed+1 == dl.Attempts {
+				o.item.Token = token
+				o.renewed++
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// alone notes that out is tried by itself.
+func (s *settles) alone(out []outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lone = append(s.lone, out)
+}
+
+// gaveUp notes that out is tried no longer.
+func (s *settles) gaveUp(out []outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lone = slices.DeleteFunc(s.lone, func(l []outcome) bool { return &l[0] == &out[0] })
+	s.tell()
+}
+
+func (s *settles) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.flushing && len(s.lone) == 0
+}
