@@ -52,7 +52,9 @@ func (c *checker) record(r *record) {
 		c.want("existing of "+r.id, c.s.existing(&webhook.Delivery{ID: "?", EndpointID: l.id, Dedup: dedup}), r)
 	}
 	if r.extra != nil {
-		c.attempts += len(r.extra.attempts)
+		for e := r.extra.oldest; e != nil; e = e.later {
+			c.attempts++
+		}
 	}
 	switch {
 	case r.state.Final():

@@ -9,11 +9,13 @@ import (
 	"github.com/outhook/outhook/webhook"
 )
 
-// attempt is a record of the history, in the list of all of them.
+// attempt is a record of the history, in the list of all of them and in that of
+// its delivery.
 type attempt struct {
 	webhook.Attempt
 	of         *record
 	prev, next *attempt
+	later      *attempt // of the same delivery
 }
 
 // attemptList lists attempts in the order in which they were recorded.
@@ -22,12 +24,26 @@ type attemptList struct {
 	size        int
 }
 
+// noted is the first attempt of a delivery of which nothing else is to be
+// noted, as of most: one allocation for both.
+type noted struct {
+	extra extra
+	first attempt
+}
+
 // add records an attempt of r, and forgets the oldest beyond limit.
 func (a *attemptList) add(r *record, made *webhook.Attempt, limit int) {
 	if limit <= 0 {
 		return
 	}
-	e := &attempt{Attempt: *made, of: r, prev: a.back}
+	var e *attempt
+	if r.extra == nil {
+		n := new(noted)
+		r.extra, e = &n.extra, &n.first
+	} else {
+		e = new(attempt)
+	}
+	e.Attempt, e.of, e.prev = *made, r, a.back
 	if a.back == nil {
 		a.front = e
 	} else {
@@ -35,25 +51,41 @@ func (a *attemptList) add(r *record, made *webhook.Attempt, limit int) {
 	}
 	a.back = e
 	a.size++
-	x := r.more()
-	x.attempts = append(x.attempts, e)
+	r.extra.note(e)
 	for a.size > limit {
 		oldest := a.front
 		a.unlink(oldest)
 		// The oldest of all is also the oldest of its delivery.
-		oldest.of.extra.attempts = slices.Delete(oldest.of.extra.attempts, 0, 1)
+		oldest.of.extra.forget()
 	}
+}
+
+// note adds the latest attempt.
+func (x *extra) note(e *attempt) {
+	if x.latest == nil {
+		x.oldest = e
+	} else {
+		x.latest.later = e
+	}
+	x.latest = e
+}
+
+// forget drops the oldest attempt, and what it holds: its memory may be the
+// extra's own.
+func (x *extra) forget() {
+	e := x.oldest
+	if x.oldest = e.later; x.oldest == nil {
+		x.latest = nil
+	}
+	*e = attempt{}
 }
 
 // forget drops all attempts of r.
 func (a *attemptList) forget(r *record) {
-	if r.extra == nil {
-		return
+	for r.extra != nil && r.extra.oldest != nil {
+		a.unlink(r.extra.oldest)
+		r.extra.forget()
 	}
-	for _, e := range r.extra.attempts {
-		a.unlink(e)
-	}
-	r.extra.attempts = nil
 }
 
 func (a *attemptList) unlink(e *attempt) {
@@ -98,9 +130,9 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]webhook.Atte
 	if r == nil || r.extra == nil {
 		return nil, nil
 	}
-	list := make([]webhook.Attempt, len(r.extra.attempts))
-	for i, e := range r.extra.attempts {
-		list[i] = e.Attempt
+	var list []webhook.Attempt
+	for e := r.extra.oldest; e != nil; e = e.later {
+		list = append(list, e.Attempt)
 	}
 	return list, nil
 }

@@ -30,7 +30,7 @@ type record struct {
 type extra struct {
 	key, dedup, of, reason string
 	inline                 *webhook.Endpoint
-	attempts               []*attempt // oldest first
+	oldest, latest         *attempt
 }
 
 type flags uint8
