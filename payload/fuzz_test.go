@@ -219,6 +219,7 @@ func FuzzSplice(f *testing.F) {
 	f.Add(`a=1&b%5Bc%5D=2`, 0, "b[d]", "x y")
 	f.Add(`a=1&b%5Bc%5D=2`, 0, "b", "x y")
 	f.Add(`{"n":1}`, 1, "n", "v")
+	f.Add(`{ "\u006e" : 1 }`, 1, "n", "v")
 	f.Fuzz(func(t *testing.T, stored string, tail int, name, value string) {
 		body := payload.Body{ContentType: "application/json", Data: []byte(stored), Tail: tail}
 		if tail == 0 {

@@ -120,24 +120,28 @@ func spliceJSON(dst []byte, b *Body, params []Param) ([]byte, error) {
 			return dst, &FieldError{Path: p.Name, Problem: problem, Err: ErrParam}
 		}
 		end := len(out)
-		if last := out[end-1]; end == base || last != '{' {
+		if !bytes.HasSuffix(bytes.TrimRight(out[base:end], jsonSpace), []byte{'{'}) {
 			out = append(out, ',')
 		}
 		start := len(out)
 		out, _ = appendJSONString(out, p.Name, false)
-		out = append(out, ':')
 		if clashJSONKey(out[base:end], out[start:], b.Tail) {
 			return dst, clash(p)
 		}
+		out = append(out, ':')
 		out, _ = appendJSONString(out, p.Value, false)
 	}
 	return append(out, b.Data[cut:]...), nil
 }
 
-// clashJSONKey tells whether the open object at depth in body has the member
-// key, which is quoted and has its colon. Body ends inside that object.
-func clashJSONKey(body, key []byte, depth int) bool {
-	if !bytes.Contains(body, key) {
+// jsonSpace is what may stand between the tokens of JSON. Encoders of this
+// package write none; those of a host may.
+const jsonSpace = " \t\r\n"
+
+// clashJSONKey tells whether the open object at depth in body has a member
+// called name, which is quoted. Body ends inside that object.
+func clashJSONKey(body, name []byte, depth int) bool {
+	if !bytes.Contains(body, name) && bytes.IndexByte(body, '\\') < 0 {
 		return false
 	}
 	level, found := 0, false
@@ -151,13 +155,23 @@ func clashJSONKey(body, key []byte, depth int) bool {
 				found = false
 			}
 		case '"':
-			if level == depth && bytes.HasPrefix(body[i:], key) {
+			end := stringEnd(body, i)
+			if level == depth && isMember(body[i:end+1], body[end+1:], name) {
 				found = true
 			}
-			i = stringEnd(body, i)
+			i = end
 		}
 	}
 	return found
+}
+
+// isMember tells whether the string token, which rest follows, names a member,
+// and spells name.
+func isMember(token, rest, name []byte) bool {
+	if bytes.IndexByte(token, '\\') >= 0 && len(token) > 1 {
+		token, _ = appendRequoted(nil, token[1:len(token)-1], true)
+	}
+	return bytes.Equal(token, name) && bytes.HasPrefix(bytes.TrimLeft(rest, jsonSpace), []byte{':'})
 }
 
 // SpliceURL adds the query parameters to rawURL, in order and before the
