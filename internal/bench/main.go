@@ -43,9 +43,9 @@ import (
 
 // options are the flags.
 type options struct {
-	receiver                  bool
+	receiver, worker          bool
 	scenarios                 string
-	short                     bool
+	short, full               bool
 	runs                      int
 	json, markdown, benchstat string
 	profiles                  string
@@ -65,8 +65,10 @@ func run(ctx context.Context, args []string) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.BoolVar(&o.receiver, "receiver", false, "be the receiver: what the command starts as its other process")
+	flags.BoolVar(&o.worker, "worker", false, "be a worker: what a scenario starts as a process of its own")
 	flags.StringVar(&o.scenarios, "scenarios", "", `a regular expression that selects scenarios, or "list"`)
 	flags.BoolVar(&o.short, "short", false, "a tenth of the deliveries, 3 runs")
+	flags.BoolVar(&o.full, "full", false, "backlogs of a million where they are of 100,000 otherwise")
 	flags.IntVar(&o.runs, "runs", 0, "how often product and floor alternate (default 7, with -short 3)")
 	flags.StringVar(&o.json, "json", "", "a `file` for the figures as JSON")
 	flags.StringVar(&o.markdown, "md", "", "a `file` for the table; default standard output")
@@ -80,6 +82,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if o.receiver {
 		return receive(ctx, os.Stdin, os.Stdout)
+	}
+	if o.worker {
+		return work(ctx, os.Stdin, os.Stdout)
 	}
 	if o.scenarios == "list" {
 		for _, sc := range scenarios() {
@@ -96,7 +101,7 @@ func run(ctx context.Context, args []string) error {
 
 // scenarios lists all there are.
 func scenarios() []scenario {
-	return slices.Concat(deliveries(), alone(), latencies(), durables(), quiets(), storedDeliveries(), peers())
+	return slices.Concat(deliveries(), alone(), latencies(), durables(), quiets(), neighbourhoods(), backlogs(), storedDeliveries(), peers())
 }
 
 // measure runs what is selected. What was measured before an error is still
@@ -120,7 +125,7 @@ func measure(ctx context.Context, o *options) (*report, error) {
 		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
 		Load: load1(), Began: time.Now(), Short: o.short,
 	}}
-	e := &env{recv: recv, short: o.short, profiles: o.profiles, log: os.Stderr}
+	e := &env{recv: recv, short: o.short, full: o.full, profiles: o.profiles, log: os.Stderr}
 	errs := []error{}
 	for _, sc := range scenarios() {
 		if !selected.MatchString(sc.Name) || ctx.Err() != nil {

@@ -48,6 +48,9 @@ type product struct {
 	// backlog enqueues everything before the clock starts, and then runs.
 	backlog bool
 
+	// at overrides the URL of an endpoint; nil leaves it.
+	at func(i int) string
+
 	scopes []webhook.Scope // set by start
 }
 
@@ -104,6 +107,8 @@ func (p *product) config(s store) webhook.Config {
 	}
 	return c
 }
+
+func endpointID(i int) string { return "ep_" + strconv.Itoa(i) }
 
 // running is a dispatcher with its endpoints, and what it takes to end it.
 type running struct {
@@ -191,10 +196,14 @@ func (p *product) start(ctx context.Context, change func(*webhook.Config)) (*run
 	for i := range p.scopes {
 		p.scopes[i] = webhook.In("bench", strconv.Itoa(i))
 	}
+	at := p.at
+	if at == nil {
+		at = p.url
+	}
 	for i := range p.endpoints {
 		_, err := s.Set(ctx, &webhook.Endpoint{
-			ID: "ep_" + strconv.Itoa(i), Name: strconv.Itoa(i), Scope: p.scope(i),
-			URL: p.url(i), Policy: p.policy, Secrets: []signer.Key{p.key},
+			ID: endpointID(i), Name: strconv.Itoa(i), Scope: p.scope(i),
+			URL: at(i), Policy: p.policy, Secrets: []signer.Key{p.key},
 		})
 		if err != nil {
 			return nil, errors.Join(err, s.end())

@@ -38,13 +38,23 @@ type got struct {
 	HTTP2    int64 `json:"http2"`
 }
 
-// counter answers 200 and counts. Paths below /answer/ get 1 KiB back.
+// counter answers 200 and counts. Paths below /answer/ get 1 KiB back; those
+// below /hang/ get none until the sender gives up, those below /fail/ get a 500,
+// and neither is counted.
 type counter struct{ requests, bytes, http2 atomic.Int64 }
 
 func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n, err := io.Copy(io.Discard, r.Body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/hang/"):
+		<-r.Context().Done()
+		return
+	case strings.HasPrefix(r.URL.Path, "/fail/"):
+		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
 	c.requests.Add(1)

@@ -56,6 +56,7 @@ type load struct {
 type env struct {
 	recv     *receiver
 	short    bool
+	full     bool
 	profiles string // a directory; empty: none are written
 	log      io.Writer
 }
