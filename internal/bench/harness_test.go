@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,7 +141,7 @@ func TestJudge(t *testing.T) {
 // TestArms runs each arm once, small. An arm itself compares what the receiver
 // got with what it sent, and fails if they differ.
 func TestArms(t *testing.T) {
-	small := regexp.MustCompile(`^(volatile|memory)/(endpoints=1|endpoints=10|body|answer|tls)|^(dispatch|fanout|idle|open|sqlite/drain)`)
+	small := regexp.MustCompile(`^(volatile|memory)/(endpoints=1|endpoints=10|body|answer|tls)|^(dispatch|fanout|idle/(volatile|memory)|open|noisy/memory|enqueue/sqlite|sqlite/drain)`)
 	e := newEnv(t)
 	for _, sc := range scenarios() {
 		if !small.MatchString(sc.Name) {
@@ -303,13 +304,21 @@ func TestReport(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", want, table.String())
 		}
 	}
+	var figures strings.Builder
+	if err := r.writeTable(&figures); err != nil {
+		t.Fatal(err)
+	}
+	if want := "| fake/a | product | 0.97 [0.97, 0.97] | 1.00 | 1.00 [1.00, 1.00] | ≥ 0.95 of the floor's rate: met |"; !strings.Contains(figures.String(), want) {
+		t.Errorf("the table of figures lacks %q:\n%s", want, figures.String())
+	}
 	// Four runs of the floor, three of each of the others.
 	if got := strings.Count(lines.String(), "\nBenchmarkFake/a/arm="); got != 10 {
 		t.Errorf("%d benchmark lines, want 10:\n%s", got, lines.String())
 	}
 	var back report
-	if err := json.Unmarshal([]byte(text.String()), &back); err != nil || len(back.Outcomes[0].Arms) != 3 {
-		t.Errorf("the JSON does not come back: %v\n%s", err, text.String())
+	file := filepath.Join(t.TempDir(), "a.json")
+	if err := errors.Join(os.WriteFile(file, []byte(text.String()), 0o600), back.read([]string{file, file})); err != nil || len(back.Outcomes) != 2 || len(back.Outcomes[1].Arms) != 3 {
+		t.Errorf("the JSON does not come back twice: %v\n%s", err, text.String())
 	}
 }
 

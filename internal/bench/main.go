@@ -2,7 +2,9 @@
 // the same work. It runs every scenario, product and floor in turn, and writes
 // a table.
 //
-//	go run . -md figures.md                     # everything: a long while
+//	go run . -md all.md -json all.json          # everything: about half an hour
+//	go run . -scenarios figures -table figures.md  # the README's table
+//	go run . -from a.json,b.json -table figures.md # a table of what was measured before
 //	go run . -short                             # a look, in a minute or two
 //	go run . -scenarios 'volatile/.*' -runs 7   # what a regular expression selects
 //	go run . -benchstat new.txt                 # one line a run, for benchstat
@@ -48,7 +50,7 @@ type options struct {
 	short, full               bool
 	runs                      int
 	json, markdown, benchstat string
-	profiles                  string
+	table, from, profiles     string
 }
 
 func main() {
@@ -66,13 +68,15 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.BoolVar(&o.receiver, "receiver", false, "be the receiver: what the command starts as its other process")
 	flags.BoolVar(&o.worker, "worker", false, "be a worker: what a scenario starts as a process of its own")
-	flags.StringVar(&o.scenarios, "scenarios", "", `a regular expression that selects scenarios, or "list"`)
+	flags.StringVar(&o.scenarios, "scenarios", "", `a regular expression that selects scenarios, "figures" for those of the README, or "list"`)
 	flags.BoolVar(&o.short, "short", false, "a tenth of the deliveries, 3 runs")
 	flags.BoolVar(&o.full, "full", false, "backlogs of a million where they are of 100,000 otherwise")
 	flags.IntVar(&o.runs, "runs", 0, "how often product and floor alternate (default 7, with -short 3)")
 	flags.StringVar(&o.json, "json", "", "a `file` for the figures as JSON")
-	flags.StringVar(&o.markdown, "md", "", "a `file` for the table; default standard output")
+	flags.StringVar(&o.markdown, "md", "", "a `file` for the tables, one a scenario; default standard output")
 	flags.StringVar(&o.benchstat, "benchstat", "", "a `file` for one line a run, as benchstat reads them")
+	flags.StringVar(&o.table, "table", "", "a `file` for one line an arm: the table of the README")
+	flags.StringVar(&o.from, "from", "", "`files` that -json wrote, with commas between: measure nothing, and report on them together")
 	flags.StringVar(&o.profiles, "profiles", "", "a `directory` for CPU and allocation profiles, of one more run of each arm")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -92,12 +96,23 @@ func run(ctx context.Context, args []string) error {
 		}
 		return nil
 	}
+	if o.from != "" {
+		r := &report{}
+		if err := r.read(strings.Split(o.from, ",")); err != nil {
+			return err
+		}
+		return r.write(&o)
+	}
 	r, err := measure(ctx, &o)
 	if r == nil {
 		return err
 	}
 	return errors.Join(err, r.write(&o))
 }
+
+// figures selects what the README shows.
+const figures = `(volatile|memory)/endpoints=10/workers=(16|64)|dispatch|fanout|pending|idle|open/memory|noisy` +
+	`|(postgres|sqlite|mariadb)/drain$|(memory|postgres|sqlite)/grid|backlog|quiet|peers/(river|asynq-always)`
 
 // scenarios lists all there are.
 func scenarios() []scenario {
@@ -107,7 +122,11 @@ func scenarios() []scenario {
 // measure runs what is selected. What was measured before an error is still
 // reported.
 func measure(ctx context.Context, o *options) (*report, error) {
-	selected, err := regexp.Compile("^(?:" + o.scenarios + ")")
+	pattern := o.scenarios
+	if pattern == "figures" {
+		pattern = figures
+	}
+	selected, err := regexp.Compile("^(?:" + pattern + ")")
 	if err != nil {
 		return nil, fmt.Errorf("-scenarios: %w", err)
 	}
@@ -156,12 +175,13 @@ func (r *report) write(o *options) error {
 		{o.json, r.writeJSON},
 		{o.benchstat, r.writeBenchmarks},
 		{o.markdown, r.writeMarkdown},
+		{o.table, r.writeTable},
 	} {
 		if out.file != "" {
 			errs = append(errs, toFile(out.file, out.write))
 		}
 	}
-	if o.markdown == "" {
+	if o.markdown == "" && o.table == "" {
 		errs = append(errs, r.writeMarkdown(os.Stdout))
 	}
 	return errors.Join(errs...)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ type figure struct {
 // verdict is an aim, and what became of it.
 type verdict struct {
 	Aim    string `json:"aim"`
+	Found  string `json:"found,omitempty"` // in brackets, where it is no ratio
 	Result string `json:"result"`
 }
 
@@ -106,7 +108,7 @@ func (f *figure) compare(sc *scenario, s, base, bare *series) {
 	}
 	for _, l := range sc.Limits {
 		if v, ok := f.Facts[l.Fact]; ok {
-			f.Verdicts = append(f.Verdicts, verdict{Aim: l.String(), Result: l.judge(v)})
+			f.Verdicts = append(f.Verdicts, verdict{Aim: l.String(), Found: fmt.Sprintf(" (%.4g)", v), Result: l.judge(v)})
 		}
 	}
 }
@@ -187,6 +189,48 @@ of the sending process alone. p50 and p99 are those of the exchange, or of the w
 so; peak is that of the heap, garbage included.
 `
 
+// writeTable writes one line for each arm with an aim or a limit.
+func (r *report) writeTable(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d CPUs, load %s before.\n\n", r.Machine.Go, r.Machine.CPUs, r.Machine.Load)
+	b.WriteString("| scenario | arm | of the floor | CPU | floor to floor | what it should be |\n|---|---|---|---|---|---|\n")
+	for _, o := range r.Outcomes {
+		for i := range o.Arms {
+			f := &o.Arms[i]
+			if len(f.Verdicts) == 0 {
+				continue
+			}
+			aims := make([]string, len(f.Verdicts))
+			for k, v := range f.Verdicts {
+				aims[k] = v.Aim + v.Found + ": " + v.Result
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %.2f | %s | %s |\n", o.Name, f.Name, f.Ratio.text(), f.CPURatio.Median, f.AA.text(), strings.Join(aims, "; "))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// read adds what earlier commands measured and wrote as JSON.
+func (r *report) read(files []string) error {
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		var one report
+		if err := json.Unmarshal(text, &one); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if r.Outcomes == nil {
+			r.Machine = one.Machine
+		}
+		r.Machine.Short = r.Machine.Short || one.Machine.Short
+		r.Outcomes = append(r.Outcomes, one.Outcomes...)
+	}
+	return nil
+}
+
 // writeMarkdown writes one table a scenario.
 func (r *report) writeMarkdown(w io.Writer) error {
 	var b strings.Builder
@@ -227,7 +271,7 @@ func (f *figure) notes(b *strings.Builder) {
 		fmt.Fprintf(b, "\n- %s: %s = %.4g", f.Name, name, f.Facts[name])
 	}
 	for _, v := range f.Verdicts {
-		fmt.Fprintf(b, "\n- %s: %s: **%s**", f.Name, v.Aim, v.Result)
+		fmt.Fprintf(b, "\n- %s: %s: **%s**", f.Name, v.Aim+v.Found, v.Result)
 	}
 	if len(f.Facts)+len(f.Verdicts) > 0 {
 		b.WriteString("\n")
