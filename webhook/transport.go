@@ -109,7 +109,7 @@ type Transport struct {
 	MaxIdlePerHost int
 	// MaxIdle bounds the connections kept for all hosts. Defaults to 1024.
 	MaxIdle int
-	// MaxHeaderBytes bounds the header of an answer. Defaults to 65536.
+	// MaxHeaderBytes bounds the header of an answer. Defaults to 32768.
 	MaxHeaderBytes int64
 
 	// DialContext makes the connections instead of all of the above that says
@@ -136,7 +136,7 @@ const (
 	defaultIdleTimeout    = 30 * time.Second
 	defaultMaxIdlePerHost = 64
 	defaultMaxIdle        = 1024
-	defaultMaxHeaderBytes = 64 << 10
+	defaultMaxHeaderBytes = 32 << 10
 
 	// pingAfter is the silence after which an HTTP/2 connection must prove
 	// that it is alive, and stallAfter how long it may refuse our bytes:
@@ -169,6 +169,7 @@ func (t Transport) build(perEndpoint int) (http.RoundTripper, error) {
 		Protocols:              new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: netguard.Window,
+			MaxReadFrameSize:          netguard.Window, // whose buffer the length alone makes
 			SendPingTimeout:           pingAfter,
 			PingTimeout:               pingAfter,
 			WriteByteTimeout:          stallAfter,

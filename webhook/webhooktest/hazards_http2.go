@@ -219,6 +219,11 @@ func http2Hazards() []Hazard {
 		over2("closes", func(s *session, _ uint32) { _ = s.Close() }),
 		over2("garbage", func(s *session, _ uint32) { s.say("HTTP/1.1 200 OK\r\n\r\n") }),
 		over2("frame-too-large", func(s *session, stream uint32) { _ = s.frame(frameData, 0, stream, make([]byte, 32<<10)) }),
+		over2("frame-announced", func(s *session, stream uint32) { // 1 MiB, of which nothing comes
+			s.say("\x10\x00\x00\x00\x00" + string(code(stream)))
+			s.rest(50 * time.Millisecond)
+			_ = s.Close()
+		}),
 		over2("bad-compression", func(s *session, stream uint32) {
 			_ = s.frame(frameHeaders, flagEndHeaders, stream, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 		}),
