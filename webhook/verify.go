@@ -15,10 +15,11 @@ import (
 
 // Verify asks an endpoint, stored or not yet, whether it wants deliveries, by
 // the handshake h: over its transport, under the guard, within its policy's
-// Timeout. It changes nothing: a host registers an endpoint as Unverified,
-// calls Verify, and sets it Active on success (and calls Release). An answer
-// that does not prove it is signer.ErrUnverified. Verify counts like a sample
-// against the 10 a minute of the endpoint's scope.
+// Timeout. A question with a body is signed as a delivery is. Verify changes
+// nothing: a host registers an endpoint as Unverified, calls Verify, and sets it
+// Active on success (and calls Release). An answer that does not prove it is
+// signer.ErrUnverified. Verify counts like a sample against the 10 a minute of
+// the endpoint's scope.
 func (d *Dispatcher) Verify(ctx context.Context, e Endpoint, h signer.Handshake) (signer.Grant, error) {
 	if d.closed.Load() {
 		return signer.Grant{}, ErrClosed
@@ -41,6 +42,9 @@ func (d *Dispatcher) Verify(ctx context.Context, e Endpoint, h signer.Handshake)
 	if err != nil {
 		return signer.Grant{}, fmt.Errorf("webhook: verify: %w", err)
 	}
+	if err := d.signQuestion(ctx, t, &q, now); err != nil {
+		return signer.Grant{}, fmt.Errorf("webhook: verify: sign: %w", err)
+	}
 	var a signer.Answer
 	err = d.contain(ctx, "transport", func() (err error) {
 		a, err = d.ask(ctx, t, q)
@@ -50,6 +54,35 @@ func (d *Dispatcher) Verify(ctx context.Context, e Endpoint, h signer.Handshake)
 		return signer.Grant{}, err
 	}
 	return h.Judge(q, a)
+}
+
+// signQuestion signs a question with a body as deliveries are signed: the
+// receivers that want one look at its signature first.
+func (d *Dispatcher) signQuestion(ctx context.Context, t *target, q *signer.Question, now time.Time) error {
+	if len(q.Body) == 0 {
+		return nil
+	}
+	if q.Header == nil {
+		q.Header = make(http.Header)
+	}
+	sign := t.signer
+	if d.cfg.ResolveSigner != nil {
+		own, err := d.resolveSigner(ctx, t.ep)
+		if err != nil {
+			return err
+		}
+		if own != nil {
+			sign = own
+		}
+	}
+	if u, ok := sign.(urlSigner); ok {
+		q.URL = u.URL(q.URL, q.Body)
+	}
+	return d.contain(ctx, "signer", func() error {
+		return sign.Sign(ctx, &signer.Request{
+			ID: newIDs(now, 0).message(), Time: now, Method: q.Method, URL: q.URL, Header: q.Header, Body: q.Body, Keys: t.keys(now),
+		})
+	})
 }
 
 // ask sends the question.
