@@ -329,6 +329,13 @@ nested() {
 # bench ARGS... DIR runs the benchmarks of a module and no tests.
 bench() { go test -C "${*: -1}" -run='^$' -bench=. -benchmem "${@:1:$#-1}" ./...; }
 
+# floors prints the ratios of a few scenarios to their floors, in the short form.
+# They are never asserted: too much else may run on the machine.
+floors() {
+	(cd internal/bench && timeout 300 go run . -short -table /dev/stdout \
+		-scenarios 'volatile/endpoints=1/|memory/endpoints=1/')
+}
+
 # fuzz_module DIR runs each fuzz target of a module for $FUZZTIME.
 fuzz_module() {
 	local dir=$1 pkg packages targets target rc=0
@@ -395,5 +402,6 @@ all_steps() {
 		step "module $dir" nested "$dir"
 	done
 	step 'benchmarks, once each' each_module bench -benchtime=1x
+	step 'benchmarks against the floor, short form' floors
 	step "fuzz, $FUZZTIME each target" each_module fuzz_module
 }
