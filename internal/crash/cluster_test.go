@@ -40,7 +40,7 @@ func TestCluster(t *testing.T) {
 	events := 1000 // for two endpoints each
 	pace := 80 * time.Millisecond
 	if full() {
-		events, pace = 10_000, 40*time.Millisecond
+		events, pace = 10_000, 120*time.Millisecond // two minutes at least
 	}
 	s := newServer(t)
 	run(t, s.dsn("test"), pgxstore.Schema()+auditTable)
@@ -135,14 +135,7 @@ func (c *cluster) run(t *testing.T, events int, pace time.Duration) {
 	hosts.Wait()
 	close(calm)
 	wg.Wait()
-	var last webhook.Counts
-	if !until(ctx, 2*time.Minute, func() bool {
-		counts, err := store.Counts(ctx)
-		last = counts
-		return err == nil && counts.Pending+counts.Running == 0
-	}) {
-		t.Errorf("after two quiet minutes there are still %d pending and %d running deliveries", last.Pending, last.Running)
-	}
+	drained(t, store)
 	for i, p := range workers {
 		if err := p.end(); err != nil {
 			t.Errorf("worker %d ended with %v", i, err)

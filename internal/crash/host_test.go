@@ -63,7 +63,8 @@ func scope() webhook.Scope { return webhook.In("shop", "1") }
 func env(name string) string { return os.Getenv("OUTHOOK_CRASH_" + name) }
 
 // playHost is a host that dispatches by all ways and delivers, until it is
-// killed. Numbers of one run begin at OUTHOOK_CRASH_FROM.
+// killed. Numbers of one life begin at OUTHOOK_CRASH_FROM; without a PACE it
+// only delivers.
 func playHost() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -72,7 +73,12 @@ func playHost() error {
 		return err
 	}
 	defer b.close()
-	d, err := webhook.New(config(b.store, b.store))
+	b.store = withFault(b.store, env("FAULT"))
+	c := config(b.store, b.store)
+	if env("FAULT") == "hoard" {
+		c.ClaimBatch, c.MaxInFlight = 1000, 1000
+	}
+	d, err := webhook.New(c)
 	if err != nil {
 		return err
 	}
@@ -84,44 +90,43 @@ func playHost() error {
 	var next atomic.Int64
 	next.Store(from)
 	var wg sync.WaitGroup
-	for range 4 {
-		if env("DISPATCH") == "" {
-			break
+	if pace, err := time.ParseDuration(env("PACE")); err == nil {
+		for range 4 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					dispatch(ctx, d, b, next.Add(1))
+					time.Sleep(pace)
+				}
+			})
 		}
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				dispatch(ctx, d, b, next.Add(1))
-				time.Sleep(4 * time.Millisecond)
-			}
-		})
 	}
 	err = d.Run(ctx)
 	wg.Wait()
 	return err
 }
 
-// dispatch says what it is about to do, and what it knows to be done.
+// dispatch says what it knows to be done.
 func dispatch(ctx context.Context, d *webhook.Dispatcher, b *backend, n int64) {
 	e := event{N: n, Kind: [...]string{"plain", "committed", "plain", "undone"}[n%4], Key: fmt.Sprint("k", n%5)}
+	var receipt webhook.Receipt
+	var err error
 	if e.Kind == "plain" {
-		if _, err := d.Dispatch(ctx, e, scope()); err != nil {
-			say("refused %d %v", n, err)
-			return
-		}
-		say("accepted %d", n)
-		return
+		receipt, err = d.Dispatch(ctx, e, scope())
+	} else {
+		err = b.inTx(ctx, n, e.Kind == "committed", func(o webhook.Outbox) (err error) {
+			if env("FAULT") == "leak" {
+				o = b.store
+			}
+			receipt, err = d.DispatchTx(ctx, o, e, scope())
+			return err
+		})
 	}
-	err := b.inTx(ctx, n, e.Kind == "committed", func(o webhook.Outbox) error {
-		_, err := d.DispatchTx(ctx, o, e, scope())
-		return err
-	})
 	switch {
 	case err != nil:
 		say("refused %d %v", n, err)
-	case e.Kind == "committed":
-		d.Wake()
-		say("accepted %d", n)
+	case e.Kind == "undone":
 	default:
-		say("undone %d", n)
+		d.Wake()
+		say("accepted %d %s", n, receipt.MessageID)
 	}
 }

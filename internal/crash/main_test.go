@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/outhook/outhook/webhook"
 )
 
 // TestMain lets the test's own binary be the process that is killed.
@@ -121,4 +124,24 @@ func until(ctx context.Context, patience time.Duration, is func() bool) bool {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return true
+}
+
+// drained waits until every delivery is over, for as long as there is progress.
+func drained(t *testing.T, c webhook.Counter) {
+	t.Helper()
+	least, last := math.MaxInt, time.Now()
+	for {
+		counts, err := c.Counts(t.Context())
+		open := counts.Pending + counts.Running
+		switch {
+		case err == nil && open == 0:
+			return
+		case err == nil && open < least:
+			least, last = open, time.Now()
+		case time.Since(last) > 2*time.Minute:
+			t.Errorf("for two minutes none of the last %d deliveries came to its end (%v)", least, err)
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,8 +96,17 @@ func (r *receiver) acked() map[string]int {
 	return maps.Clone(r.acks)
 }
 
-func (r *receiver) all() []arrival {
+func (r *receiver) all() []arrival { return r.since(0) }
+
+func (r *receiver) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]arrival(nil), r.arrivals...)
+	return len(r.arrivals)
+}
+
+// since returns all but the first n.
+func (r *receiver) since(n int) []arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.arrivals[n:])
 }
