@@ -2,6 +2,7 @@ package crash_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,6 +22,7 @@ type server struct {
 	bin, dir string
 	port     int
 	as       *syscall.Credential // nil: as who runs the test
+	frozen   []int               // processes that are stopped
 }
 
 // newServer makes a server in a temporary directory, and starts it. Nobody can
@@ -111,6 +113,51 @@ func (s *server) start(t *testing.T) {
 func (s *server) stop(t *testing.T, mode string) {
 	t.Helper()
 	s.must(t, "pg_ctl", "-D", s.data(), "-w", "-t", "60", "-m", mode, "stop")
+}
+
+// freeze stops all processes of the server, and leaves its connections open.
+func (s *server) freeze(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.frozen = []int{pid}
+	t.Cleanup(func() { s.thaw(t) }) // else it could not be stopped
+	s.signal(t, syscall.SIGSTOP)    // from now on it starts no other
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word := range strings.FieldsSeq(string(children)) {
+		child, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.frozen = append(s.frozen, child)
+	}
+	s.signal(t, syscall.SIGSTOP)
+}
+
+// thaw lets a frozen server go on.
+func (s *server) thaw(t *testing.T) {
+	t.Helper()
+	s.signal(t, syscall.SIGCONT)
+	s.frozen = nil
+}
+
+func (s *server) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	for _, pid := range s.frozen {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("%v to process %d of the server: %v", sig, pid, err)
+		}
+	}
 }
 
 // must runs one of the server's programs. Its output goes to a file, since a
