@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 )
 
@@ -168,7 +169,7 @@ func clashJSONKey(body, name []byte, depth int) bool {
 // isMember tells whether the string token, which rest follows, names a member,
 // and spells name.
 func isMember(token, rest, name []byte) bool {
-	if bytes.IndexByte(token, '\\') >= 0 && len(token) > 1 {
+	if bytes.IndexByte(token, '\\') >= 0 && json.Valid(token) { // a stored body may be broken
 		token, _ = appendRequoted(nil, token[1:len(token)-1], true)
 	}
 	return bytes.Equal(token, name) && bytes.HasPrefix(bytes.TrimLeft(rest, jsonSpace), []byte{':'})
