@@ -30,15 +30,33 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, 
 			return nil, wrap("claim", err)
 		}
 	}
-	var claimed []webhook.Claimed
-	err := s.update(ctx, func(q Querier) error {
-		var err error
-		v := &visitor{s: s, q: q, c: &c}
-		claimed, err = v.run(ctx)
-		return err
-	})
-	s.busy.Store(err == nil && len(claimed) > 0)
+	claimed, crowded, err := s.claimPatiently(ctx, &c)
+	s.busy.Store(err == nil && (len(claimed) > 0 || crowded))
 	return claimed, wrap("claim", err)
+}
+
+// patience is how long a claim tries where other claims hold all lanes whose
+// turn has come. They let go of them within milliseconds; to wait for the lock
+// of one would be to stand in a line, and after it in that of the next.
+const patience = 100 * time.Millisecond
+
+func (s *Store) claimPatiently(ctx context.Context, c *webhook.Claim) (claimed []webhook.Claimed, crowded bool, err error) {
+	begin := time.Now()
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		err := s.update(ctx, func(q Querier) error {
+			var err error
+			v := &visitor{s: s, q: q, c: c}
+			claimed, err = v.run(ctx)
+			crowded = v.crowded
+			return err
+		})
+		if err != nil || len(claimed) > 0 || !crowded || time.Since(begin)+wait > patience {
+			return claimed, crowded, err
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, false, err
+		}
+	}
 }
 
 // peek reports whether a claim may find something. It is all that an idle
@@ -94,6 +112,7 @@ type visitor struct {
 
 	room    int // in bytes
 	full    bool
+	crowded bool // others hold all lanes whose turn has come
 	chosen  []candidate
 	demoted []int64
 	cold    map[string]bool // endpoints that others may have relied upon

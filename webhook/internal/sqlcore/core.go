@@ -133,14 +133,22 @@ func (s *Store) update(ctx context.Context, f func(q Querier) error) error {
 		if err == nil || try == maxTries || !s.d.transient(err) {
 			return err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return errors.Join(ctx.Err(), err)
-		case <-timer.C:
+		if gone := pause(ctx, wait); gone != nil {
+			return errors.Join(gone, err)
 		}
 		wait = min(2*wait, 200*time.Millisecond)
+	}
+}
+
+// pause waits, or returns the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/outhook/outhook/webhook"
 )
 
-// pick locks lanes whose turn has come, the longest waiting first. Where all of
-// them are locked by others, the first of a claim waits for one.
+// pick locks lanes whose turn has come, the longest waiting first. Where others
+// hold all of them, it waits for none and says so.
 func (v *visitor) pick(ctx context.Context, most int, first bool) ([]*visit, error) {
 	query := v.s.st.lanes
 	bound := v.now
@@ -33,11 +33,10 @@ func (v *visitor) pick(ctx context.Context, most int, first bool) ([]*visit, err
 	if err != nil || len(visits) > 0 || !first || v.s.d == SQLite {
 		return visits, err
 	}
-	if v.now, err = v.s.clock(ctx, v.q); err != nil {
-		return nil, err
-	}
-	args[0] = v.now
-	return v.pickBy(ctx, query+` ORDER BY l.due`, args, 1, v.s.d.sql("{lock}"))
+	// Not locked, so that it sees what others hold.
+	held, err := v.pickBy(ctx, query+` ORDER BY l.due`, args, 1, "")
+	v.crowded = len(held) > 0
+	return nil, err
 }
 
 // notIn excludes n values, the arguments after the first so many.
