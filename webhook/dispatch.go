@@ -115,36 +115,6 @@ func (d *Dispatcher) dispatch(ctx context.Context, w *work, m Matcher, outbox Ou
 	return d.write(ctx, w, outbox)
 }
 
-// wanting returns those of found that want the event, each once: a store may
-// return more.
-func wanting(found []*Endpoint, q Query) []*Endpoint {
-	if len(found) == 1 && found[0] != nil && found[0].Matches(q) {
-		return found
-	}
-	var out []*Endpoint
-	seen := make(map[string]bool, len(found))
-	for _, ep := range found {
-		if ep != nil && !seen[ep.ID] && ep.Matches(q) {
-			seen[ep.ID] = true
-			out = append(out, ep)
-		}
-	}
-	return out
-}
-
-func (d *Dispatcher) match(ctx context.Context, m Matcher, q Query) (found []*Endpoint, err error) {
-	if _, ok := m.(Immediate); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = d.bound(ctx)
-		defer cancel()
-	}
-	err = d.contain(ctx, "store", func() (err error) {
-		found, err = m.Match(ctx, q)
-		return err
-	})
-	return found, err
-}
-
 // encoded is what lasts as long as the deliveries do: the message, with one
 // body, as is common.
 type encoded struct {

@@ -84,8 +84,9 @@ func (g *registry) match(found []*webhook.Endpoint, scope webhook.Scope, q webho
 		if !e.Matches(q) {
 			continue
 		}
-		if found == nil {
-			found = make([]*webhook.Endpoint, 0, min(len(list)-i, 16))
+		if len(found) == cap(found) {
+			// As many as are left, or four times as many as there are.
+			found = slices.Grow(found, min(len(list)-i, 16+3*len(found)))
 		}
 		found = append(found, e)
 	}
