@@ -99,7 +99,7 @@ func (d *Dispatcher) openTransports() error {
 			errs = append(errs, &ConfigError{field + ".Name", errors.New("needs a name of its own")})
 			continue
 		}
-		rt, err := t.build(d.cfg.MaxPerEndpoint)
+		rt, err := t.build(d.cfg.MaxPerEndpoint, d.mixedAnswer)
 		if err != nil {
 			errs = append(errs, &ConfigError{field, err})
 			continue

@@ -31,6 +31,11 @@ type Hooks struct {
 	// EndpointDisabled is called after an endpoint was disabled: by its
 	// receiver's 410, or at 100 percent.
 	EndpointDisabled func(ctx context.Context, endpointID, reason string)
+	// MixedAnswer is called when a dial was refused some addresses of a
+	// receiver's name and went on to others: the name may be an attempt to
+	// reach what is not public, or this network translates addresses (DNS64).
+	// Addresses that were not tried are not counted.
+	MixedAnswer func(ctx context.Context, host string, refused, allowed int)
 	// StoreFailed is called when a store returned an error to a worker, which
 	// goes on; op is "claim", "settle", "park", "endpoints", "extend",
 	// "listen", "disable" or "take".

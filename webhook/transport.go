@@ -145,9 +145,21 @@ const (
 	stallAfter = 15 * time.Second
 )
 
+// mixedAnswer hears of names with addresses of both kinds.
+type mixedAnswer func(host string, refused, allowed int)
+
+// mixedAnswer reports a name of a receiver that a dial found to be mixed.
+func (d *Dispatcher) mixedAnswer(host string, refused, allowed int) {
+	ctx := context.Background()
+	d.cfg.Logger.WarnContext(ctx, "webhook: some addresses of a name are refused", "host", clip(host), "refused", refused, "allowed", allowed)
+	if hook := d.cfg.Hooks.MixedAnswer; hook != nil {
+		d.hook(ctx, func() { hook(ctx, host, refused, allowed) })
+	}
+}
+
 // build returns t in use, for endpoints of perEndpoint requests at a time, or
 // all that is wrong with t. Its CloseIdleConnections ends it for good.
-func (t Transport) build(perEndpoint int) (http.RoundTripper, error) {
+func (t Transport) build(perEndpoint int, mixed mixedAnswer) (http.RoundTripper, error) {
 	guard, guardErr := t.guard()
 	if err := errors.Join(guardErr, t.checkLimits(), t.checkProxy(), t.checkExclusive()); err != nil {
 		return nil, err
@@ -180,14 +192,14 @@ func (t Transport) build(perEndpoint int) (http.RoundTripper, error) {
 	if t.Proxy != nil {
 		rt.Proxy = http.ProxyURL(t.Proxy)
 	}
-	return netguard.NewWire(rt, t.dial(guard)), nil
+	return netguard.NewWire(rt, t.dial(guard, mixed)), nil
 }
 
 // Client returns a client that goes this way, under the same guard, and
 // follows no redirect: for a token endpoint, say. It has connections of its
 // own, which its CloseIdleConnections ends for good.
 func (t Transport) Client() (*http.Client, error) {
-	rt, err := t.build(1)
+	rt, err := t.build(1, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -199,18 +211,22 @@ func (t Transport) Client() (*http.Client, error) {
 
 // dial returns what connects: the host's own, or ours under the guard. What
 // goes to a proxy is not judged, for nothing else is ever dialled then.
-func (t Transport) dial(guard *netguard.Guard) netguard.Dial {
+func (t Transport) dial(guard *netguard.Guard, mixed mixedAnswer) netguard.Dial {
 	if t.DialContext != nil {
 		return t.DialContext
 	}
-	d := &netguard.Dialer{
+	return t.dialer(guard, mixed).DialContext
+}
+
+func (t Transport) dialer(guard *netguard.Guard, mixed mixedAnswer) *netguard.Dialer {
+	return &netguard.Dialer{
 		Guard:     guard,
 		Unguarded: t.Proxy != nil,
 		DNS:       or(t.DNSTimeout, defaultDNSTimeout),
 		Connect:   or(t.ConnectTimeout, defaultConnectTimeout),
 		IPv4Only:  t.IPv4Only,
+		Mixed:     mixed,
 	}
-	return d.DialContext
 }
 
 // guard returns what judges the addresses of receivers. It judges literal

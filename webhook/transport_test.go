@@ -35,7 +35,7 @@ func loopback() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("12
 
 func open(t *testing.T, profile Transport) http.RoundTripper {
 	t.Helper()
-	rt, err := profile.build(4)
+	rt, err := profile.build(4, nil)
 	if err != nil {
 		t.Fatalf("build(%v) = %v, want nil", profile, err)
 	}
@@ -250,6 +250,31 @@ func TestTransportClientCertificate(t *testing.T) {
 	}
 }
 
+// TestTransportMixedAnswer reports as the dialer does, whose own test resolves
+// such names.
+func TestTransportMixedAnswer(t *testing.T) {
+	var logged bytes.Buffer
+	var told string
+	d, err := New(Config{
+		Transports: []Transport{{Name: "x"}},
+		Logger:     slog.New(slog.NewTextHandler(&logged, nil)),
+		Hooks: Hooks{MixedAnswer: func(_ context.Context, host string, refused, allowed int) {
+			told = fmt.Sprint(host, " ", refused, " ", allowed)
+			panic("the host's own")
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	Transport{}.dialer(nil, d.mixedAnswer).Mixed("hook.example", 1, 2)
+	if want := "hook.example 1 2"; told != want {
+		t.Errorf("the hook was told %q, want %q", told, want)
+	}
+	if want := "host=hook.example refused=1 allowed=2"; !strings.Contains(logged.String(), want) {
+		t.Errorf("the log is %s, want %s in it", logged.String(), want)
+	}
+}
+
 // TestTransportPools counts connections: they are reused within a profile and
 // never between two.
 func TestTransportPools(t *testing.T) {
@@ -403,7 +428,7 @@ func TestTransportErrors(t *testing.T) {
 		{name: "joined", profile: Transport{MaxIdle: -1, Proxy: &url.URL{}, NAT64: loopback()}, want: []string{"MaxIdle", "scheme", "RFC 6052", "beside Proxy"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tt.profile.build(4)
+			_, err := tt.profile.build(4, nil)
 			if (err == nil) != (len(tt.want) == 0) {
 				t.Fatalf("build(%v) = %v, want an error: %t", tt.profile, err, len(tt.want) > 0)
 			}
@@ -434,7 +459,7 @@ func TestTransportKeepsSecrets(t *testing.T) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "transport", v)
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "transport", v)
 	}
-	_, err := (&Transport{Proxy: &url.URL{Scheme: "ftp", User: profile.Proxy.User, Host: "c4n4ry"}}).build(1)
+	_, err := (&Transport{Proxy: &url.URL{Scheme: "ftp", User: profile.Proxy.User, Host: "c4n4ry"}}).build(1, nil)
 	fmt.Fprint(&out, err)
 	if strings.Contains(out.String(), "c4n4ry") {
 		t.Errorf("the output holds the canary:\n%s", out.String())
