@@ -51,7 +51,8 @@ func (d *Dispatcher) run(j *job) {
 func (d *Dispatcher) afterPanic(j *job, err error) {
 	r := retry.Response{Attempt: j.d.Attempts, Err: err}
 	err = d.contain(context.Background(), "schedule", func() error {
-		d.conclude(j, d.record(j, time.Now(), 0, r, retry.Retryable, Internal), retry.Response{})
+		a := d.record(j, time.Now(), 0, r, retry.Retryable, Internal)
+		d.conclude(j, &a, retry.Response{})
 		return nil
 	})
 	if err != nil {
@@ -189,12 +190,12 @@ func (d *Dispatcher) send(j *job) pace {
 			"outcome", a.Outcome, "status", a.Status, "took", a.Duration, "error", a.Error)
 	}
 	if hook := d.cfg.Hooks.AttemptDone; hook != nil {
-		d.hook(ctx, func() { hook(ctx, *a) })
+		d.hook(ctx, func() { hook(ctx, a) })
 	}
 	if a.Outcome == retry.Gone && j.d.Inline == nil {
 		d.disable(context.WithoutCancel(ctx), j.d.EndpointID, "its receiver answered that it is gone")
 	}
-	d.conclude(j, a, r)
+	d.conclude(j, &a, r)
 	switch {
 	case a.Status != 0:
 		return answered
@@ -205,7 +206,7 @@ func (d *Dispatcher) send(j *job) pace {
 }
 
 // exchange renders, signs, posts and judges.
-func (d *Dispatcher) exchange(ctx context.Context, j *job) (*Attempt, retry.Response) {
+func (d *Dispatcher) exchange(ctx context.Context, j *job) (Attempt, retry.Response) {
 	start := time.Now()
 	var r retry.Response
 	x, err := d.render(ctx, j, start)
@@ -357,8 +358,8 @@ func (d *Dispatcher) interrupted(ctx context.Context, err error) bool {
 }
 
 // record makes the attempt's record.
-func (d *Dispatcher) record(j *job, start time.Time, took time.Duration, r retry.Response, o retry.Outcome, c Class) *Attempt {
-	a := &Attempt{
+func (d *Dispatcher) record(j *job, start time.Time, took time.Duration, r retry.Response, o retry.Outcome, c Class) Attempt {
+	a := Attempt{
 		DeliveryID: j.d.ID, MessageID: j.msg.ID, EndpointID: j.d.EndpointID, Number: j.d.Attempts,
 		Outcome: o, Status: r.Status, Start: start, Duration: took, Class: c, URL: j.target.shown,
 	}

@@ -60,7 +60,7 @@ func (d *Dispatcher) SendSample(ctx context.Context, e Endpoint, eventType strin
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.attempts.context(), cancel)()
-	var a *Attempt
+	var a Attempt
 	err = d.contain(ctx, "transport", func() error {
 		a, _ = d.try(ctx, j)
 		return nil
@@ -71,7 +71,7 @@ func (d *Dispatcher) SendSample(ctx context.Context, e Endpoint, eventType strin
 	if !j.target.via.public {
 		a.Answer = nil
 	}
-	return *a, nil
+	return a, nil
 }
 
 // sampled stands for the event of a sample, whose data is what was registered.
@@ -214,7 +214,7 @@ func (d *Dispatcher) encodeData(ctx context.Context, w *work, m *Message, e *End
 }
 
 // try is one attempt outside the queue.
-func (d *Dispatcher) try(ctx context.Context, j *job) (*Attempt, retry.Response) {
+func (d *Dispatcher) try(ctx context.Context, j *job) (Attempt, retry.Response) {
 	ctx, cancel := context.WithTimeout(ctx, j.policy.Timeout)
 	defer cancel()
 	return d.exchange(ctx, j)

@@ -213,7 +213,7 @@ func (d *Dispatcher) settleFinal(j *job, s State, reason string) {
 
 // conclude turns the outcome of an attempt into the delivery's next state.
 func (d *Dispatcher) conclude(j *job, a *Attempt, r retry.Response) {
-	s := Settlement{ID: j.d.ID, EndpointID: j.d.EndpointID, Token: j.token, Health: healthOf(a.Outcome), Attempt: a}
+	s := Settlement{ID: j.d.ID, EndpointID: j.d.EndpointID, Token: j.token, Health: healthOf(a.Outcome)}
 	now := time.Now()
 	s.State, s.Delay, s.Reason = j.follow(a, r, now)
 	if a.Class == Internal {
@@ -221,7 +221,7 @@ func (d *Dispatcher) conclude(j *job, a *Attempt, r retry.Response) {
 	}
 	if j.stored && j.unsent && a.Class == Internal {
 		s.State, s.Delay, s.Reason = j.later(a, now)
-		s.Unsent, s.Attempt = true, nil
+		s.Unsent = true
 	}
 	j.d.State, j.d.Reason, j.d.Due = s.State, s.Reason, now.Add(s.Delay)
 	if s.State.Final() {
@@ -230,6 +230,10 @@ func (d *Dispatcher) conclude(j *job, a *Attempt, r retry.Response) {
 	if !j.stored {
 		d.ended(context.Background(), j.d)
 		return
+	}
+	if !s.Unsent {
+		made := *a // a itself need not outlive the attempt
+		s.Attempt = &made
 	}
 	d.settle(outcome{item: s, delivery: j.d})
 }
