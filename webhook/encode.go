@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -117,8 +118,12 @@ func (es *encoders) variant(ep *Endpoint, t reflect.Type) *compiled {
 	return c
 }
 
-// joinFields joins paths so that no path can look like two.
+// joinFields joins paths so that no path can look like two, and one set of
+// them is one text.
 func joinFields(paths []string) string {
+	if !slices.IsSorted(paths) {
+		paths = slices.Sorted(slices.Values(paths))
+	}
 	var b strings.Builder
 	for i, p := range paths {
 		if i > 0 {
