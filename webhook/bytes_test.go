@@ -90,7 +90,7 @@ func TestBodiesAreShared(t *testing.T) {
 // TestTheWireIsAsAsked looks at the bytes of a request: method, target, and
 // headers in the case that the endpoint gave them.
 func TestTheWireIsAsAsked(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
