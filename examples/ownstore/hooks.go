@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -101,14 +100,17 @@ func read(ctx context.Context, db querier, query string, args ...any) ([]*webhoo
 		if err := rows.Scan(&id, &shop, &employee, &e.URL, &topics, &secret, &off, &e.StatusReason); err != nil {
 			return nil, err
 		}
-		key, err := signer.ParseKey(secret)
-		if err != nil {
-			return nil, fmt.Errorf("the secret of hook %d: %w", id, err)
-		}
-		e.ID, e.Scope, e.Types, e.Secrets = strconv.FormatInt(id, 10), inShop(shop), strings.Fields(topics), []signer.Key{key}
+		e.ID, e.Scope, e.Types = strconv.FormatInt(id, 10), inShop(shop), strings.Fields(topics)
 		e.Meta = map[string]string{"employee": employee} // reaches hooks, never the wire
 		if off {
 			e.Status = webhook.Disabled
+		}
+		// A row that cannot be used is off by itself: an error here would be one
+		// for every hook that was asked for.
+		if key, err := signer.ParseKey(secret); err != nil {
+			e.Status, e.StatusReason = webhook.Disabled, "its secret cannot be read"
+		} else {
+			e.Secrets = []signer.Key{key}
 		}
 		out = append(out, e)
 	}

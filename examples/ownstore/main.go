@@ -144,6 +144,11 @@ func (h *host) sell(ctx context.Context, shop int64, e webhook.Event, product st
 	}
 	h.out.Wake()
 	fmt.Fprintf(h.story, "  host: %s in shop %d concerns %d hooks\n", e.EventType(), shop, len(receipt.Deliveries))
+	for _, d := range receipt.Deliveries {
+		if d.State == webhook.Cancelled { // recorded all the same, so that a replay finds it
+			fmt.Fprintf(h.story, "  host: hook %s is not told: %s\n", d.EndpointID, d.Reason)
+		}
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ func TestStory(t *testing.T) {
 		`receiver /all: got {"product":"teapot","count":2}`,
 		"hook 3 is off: ",
 		"product.returned in shop 7 concerns 3 hooks",
+		"hook 3 is not told: the endpoint is disabled: its receiver answered that it is gone",
 		`receiver /all: got {"product":"teapot"}`,
 		`receiver /returns: got {"product":"teapot"}`,
 		"product.sold in shop 8 concerns 0 hooks",
@@ -115,6 +116,32 @@ func TestHooks(t *testing.T) {
 	}
 	if err := h.hooks.add(ctx, h.out, 7, "ada", "http://127.0.0.1/hook", ""); err == nil {
 		t.Error("a hook that points at this machine was added")
+	}
+}
+
+// TestUnusableRow has a hook whose secret is damaged: it costs no other hook
+// anything.
+func TestUnusableRow(t *testing.T) {
+	h := openHost(t)
+	ctx := t.Context()
+	for range 2 {
+		if err := h.hooks.add(ctx, h.out, 7, "ada", "https://shop.example/hook", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.db.ExecContext(ctx, "UPDATE hooks SET secret = 'whsec_?' WHERE id = 1"); err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := h.out.Dispatch(ctx, ProductReturned{Product: "teapot"}, inShop(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]webhook.State{}
+	for _, d := range receipt.Deliveries {
+		states[d.EndpointID] = d.State
+	}
+	if len(states) != 2 || states["1"] != webhook.Cancelled || states["2"] != webhook.Pending {
+		t.Errorf("the deliveries are %v, want 1 cancelled and 2 pending", states)
 	}
 }
 
