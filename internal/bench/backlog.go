@@ -70,7 +70,7 @@ func workOff(e *env, rows int) func(context.Context, load) (sample, error) {
 			return sample{}, err
 		}
 		defer func() { err = errors.Join(err, r.stop()) }()
-		err = errors.Join(r.load(ctx, max(rows, l.n), 10, func(i int) string { return endpointID(i % p.endpoints) }), r.ready(ctx))
+		err = errors.Join(r.load(ctx, "work", max(rows, l.n), 10, func(i int) string { return endpointID(i % p.endpoints) }), r.ready(ctx))
 		if err != nil {
 			return sample{}, err
 		}

@@ -308,7 +308,7 @@ func TestReport(t *testing.T) {
 	if err := r.writeTable(&figures); err != nil {
 		t.Fatal(err)
 	}
-	if want := "| fake/a | product | 0.97 [0.97, 0.97] | 1.00 | 1.00 [1.00, 1.00] | ≥ 0.95 of the floor's rate: met |"; !strings.Contains(figures.String(), want) {
+	if want := "| fake/a | product | 0.97 [0.97, 0.97] | 1.00 | 1.00 [1.00, 1.00] | rate ≥ 0.95: met |"; !strings.Contains(figures.String(), want) {
 		t.Errorf("the table of figures lacks %q:\n%s", want, figures.String())
 	}
 	// Four runs of the floor, three of each of the others.
@@ -367,6 +367,11 @@ func TestScenarios(t *testing.T) {
 			t.Errorf("two scenarios are named %q", sc.Name)
 		}
 		seen[sc.Name] = true
+		for _, l := range sc.Limits {
+			if strings.HasPrefix(l.brief(), " ") {
+				t.Errorf("%s: the limit of %q has no name in the table", sc.Name, l.Fact)
+			}
+		}
 		if step := max(sc.Step, 1); sc.N%step != 0 || sc.Short%step != 0 || sc.Short == 0 {
 			t.Errorf("%s: N %d and Short %d must be multiples of %d", sc.Name, sc.N, sc.Short, step)
 		}

@@ -31,8 +31,8 @@ func neighbourhoods() []scenario {
 		out = append(
 			out,
 			noisy("noisy/"+g.engine, "10 others hang until the timeout of 1 s, and 10 answer 500",
-				neighbourhood{good: 80, hang: 10, fail: 10, rate: g.rate, open: g.open}, n),
-			noisy("dead/"+g.engine, "1,000 others hang until the timeout of 1 s, and 100,000 deliveries (with -full a million) wait for one that refuses connections",
+				neighbourhood{good: 80, hang: 10, fail: 10, rate: g.rate, open: g.open, timeout: time.Second}, n),
+			noisy("dead/"+g.engine, "1,000 others hang from before the first event to the end, and 100,000 deliveries (with -full a million) wait for one that refuses connections",
 				neighbourhood{good: 80, hang: 1000, dead: 1, backlog: 100_000, rate: g.rate, open: g.open}, n),
 		)
 	}
@@ -64,8 +64,9 @@ func noisy(name, about string, h neighbourhood, n int) scenario {
 // neighbourhood has so many endpoints of each kind, the good ones first.
 type neighbourhood struct {
 	good, hang, fail, dead int
-	backlog                int     // deliveries that wait for the dead one
-	rate                   float64 // of the good ones' events; each bad one has as many, but all together no more
+	backlog                int           // deliveries that wait for the dead one
+	rate                   float64       // of the good ones' events; each bad one has as many, but all together no more
+	timeout                time.Duration // of an attempt; 0 is the default
 	noise                  bool
 	open                   opener
 }
@@ -84,15 +85,18 @@ func (h *neighbourhood) url(w *wire, i int) string {
 	return "http://127.0.0.1:65534/" // nothing listens there
 }
 
-// product is a dispatcher whose policy gives up an attempt after a second.
+// product is the dispatcher.
 func (h *neighbourhood) product(e *env) *product {
 	p := &product{wire: newWire(e), policy: stored, open: h.open, spread: true}
 	p.endpoints = h.good + h.hang + h.fail + h.dead
 	p.at = func(i int) string { return h.url(&p.wire, i) }
 	p.tune = func(c *webhook.Config) {
 		policy := retry.AtLeastOnce()
-		policy.Name, policy.Timeout = stored, time.Second
-		c.Policies = []retry.Policy{policy}
+		policy.Name = stored
+		if h.timeout > 0 {
+			policy.Timeout = h.timeout
+		}
+		c.Policies, c.DrainTimeout = []retry.Policy{policy}, 10*time.Millisecond // nobody waits for what hangs
 	}
 	return p
 }
@@ -104,16 +108,10 @@ func (h *neighbourhood) run(e *env) func(context.Context, load) (sample, error) 
 		if err != nil {
 			return sample{}, err
 		}
-		if h.noise {
-			if err := r.load(ctx, h.backlog, 10, func(int) string { return endpointID(p.endpoints - 1) }); err != nil {
-				return sample{}, errors.Join(err, r.stop())
-			}
-		}
-		if err := r.ready(ctx); err != nil {
-			return sample{}, errors.Join(err, r.stop())
-		}
-		r.work(ctx)
 		defer func() { err = errors.Join(err, r.stop()) }()
+		if err := h.begin(ctx, r); err != nil {
+			return sample{}, err
+		}
 		w := newWatchList(l.n)
 		r.track.each = w.end
 		r.track.expect(l.n)
@@ -127,9 +125,37 @@ func (h *neighbourhood) run(e *env) func(context.Context, load) (sample, error) 
 			return s, err
 		}
 		s.Latencies = w.sorted()
-		s.Facts = map[string]float64{factHeap: float64(liveHeap())}
-		return s, p.check(l.n)
+		g, err := e.recv.take()
+		if err == nil && int(g.Requests) < l.n {
+			err = fmt.Errorf("the receiver saw %d requests, want at least %d", g.Requests, l.n)
+		}
+		// An attempt that outlasts the timeout is repeated, whoever is slow.
+		s.Facts = map[string]float64{factHeap: float64(liveHeap()), factRepeats: float64(int(g.Requests) - l.n)}
+		return s, err
 	}
+}
+
+const factRepeats = "attempts repeated after a timeout"
+
+// begin stores the backlog, starts r, and lets those that hang for long hang.
+func (h *neighbourhood) begin(ctx context.Context, r *running) error {
+	if h.noise {
+		if err := r.load(ctx, "dead", h.backlog, 10, func(int) string { return endpointID(r.p.endpoints - 1) }); err != nil {
+			return err
+		}
+	}
+	if err := r.ready(ctx); err != nil {
+		return err
+	}
+	r.work(ctx)
+	if !h.noise || h.timeout > 0 {
+		return nil
+	}
+	if err := r.load(ctx, "hang", h.hang, 100, func(i int) string { return endpointID(h.good + i) }); err != nil {
+		return err
+	}
+	r.d.Wake()
+	return rest(ctx, 3*time.Second)
 }
 
 // feed dispatches the events of all, and waits for those of the good ones.
@@ -200,20 +226,20 @@ func (w *watchList) sorted() []time.Duration {
 }
 
 // load stores n deliveries without a Dispatch each: a message of 1 KB for
-// every fan of them.
-func (r *running) load(ctx context.Context, n, fan int, endpoint func(i int) string) error {
+// every fan of them. What is loaded apart has names apart.
+func (r *running) load(ctx context.Context, name string, n, fan int, endpoint func(i int) string) error {
 	const atOnce = 1000
 	for i := 0; i < n; {
 		var group []*webhook.Batch
 		for end := min(i+atOnce, n); i < end; {
 			m := &webhook.Message{
-				ID: fmt.Sprintf("msg_load_%d", i), Type: r.event.EventType(), Time: time.Now(),
+				ID: fmt.Sprintf("msg_%s_%d", name, i), Type: r.event.EventType(), Time: time.Now(),
 				Bodies: []webhook.Body{{Variant: "json", Body: payload.Body{ContentType: "application/json", Data: r.p.prepared(), Tail: 1}}},
 			}
 			b := &webhook.Batch{Message: m}
 			for k := 0; k < fan && i < end; k++ {
 				b.Deliveries = append(b.Deliveries, webhook.Delivery{
-					ID: fmt.Sprintf("dlv_load_%d", i), MessageID: m.ID, EndpointID: endpoint(i), Policy: stored, State: webhook.Pending,
+					ID: fmt.Sprintf("dlv_%s_%d", name, i), MessageID: m.ID, EndpointID: endpoint(i), Policy: stored, State: webhook.Pending,
 				})
 				i++
 			}

@@ -53,6 +53,7 @@ type figure struct {
 // verdict is an aim, and what became of it.
 type verdict struct {
 	Aim    string `json:"aim"`
+	Brief  string `json:"brief"`
 	Found  string `json:"found,omitempty"` // in brackets, where it is no ratio
 	Result string `json:"result"`
 }
@@ -104,11 +105,11 @@ func (f *figure) compare(sc *scenario, s, base, bare *series) {
 		if a.Of == cpu {
 			ratio, aa = f.CPURatio, f.CPUAA
 		}
-		f.Verdicts = append(f.Verdicts, verdict{Aim: a.String(), Result: a.judge(ratio, aa)})
+		f.Verdicts = append(f.Verdicts, verdict{Aim: a.String(), Brief: a.brief(), Result: a.judge(ratio, aa)})
 	}
 	for _, l := range sc.Limits {
 		if v, ok := f.Facts[l.Fact]; ok {
-			f.Verdicts = append(f.Verdicts, verdict{Aim: l.String(), Found: fmt.Sprintf(" (%.4g)", v), Result: l.judge(v)})
+			f.Verdicts = append(f.Verdicts, verdict{Aim: l.String(), Brief: l.brief(), Found: fmt.Sprintf(" (%.4g)", v), Result: l.judge(v)})
 		}
 	}
 }
@@ -147,6 +148,24 @@ func (a aim) String() string {
 		return fmt.Sprintf("≥ %.2f %s", a.Limit, name)
 	}
 	return fmt.Sprintf("≤ %.2f %s", a.Limit, name)
+}
+
+// brief says it for a table.
+func (a aim) brief() string {
+	name := map[metric]string{rate: "rate", cost: "time", cpu: "CPU", p99: "p99"}[a.Of]
+	if a.AtLeast {
+		return fmt.Sprintf("%s ≥ %.2f", name, a.Limit)
+	}
+	return fmt.Sprintf("%s ≤ %.2f", name, a.Limit)
+}
+
+// brief says it for a table.
+func (l limit) brief() string {
+	name := map[string]string{
+		factAllAllocs: "allocations more", factAllocs: "allocations", factPending: "B each", factBodies: "encodings",
+		factQueries: "queries/s", factSent: "statements/s", factWorkerHeap: "MB of heap",
+	}[l.Fact]
+	return fmt.Sprintf("%s ≤ %g", name, l.Most)
 }
 
 // String says what the limit wants.
@@ -202,7 +221,7 @@ func (r *report) writeTable(w io.Writer) error {
 			}
 			aims := make([]string, len(f.Verdicts))
 			for k, v := range f.Verdicts {
-				aims[k] = v.Aim + v.Found + ": " + v.Result
+				aims[k] = v.Brief + v.Found + ": " + v.Result
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %.2f | %s | %s |\n", o.Name, f.Name, f.Ratio.text(), f.CPURatio.Median, f.AA.text(), strings.Join(aims, "; "))
 		}
