@@ -1,10 +1,12 @@
 package sqltest_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,27 +55,34 @@ func park(tb testing.TB, s *sqlstore.Store, n int, endpoint func(i int) string) 
 }
 
 // sizes are the backlog of the test and the one to compare with.
-// A claim whose cost grew with the backlog would cost ten times as much, or a
-// hundred times; what it may cost leaves room for a busy machine.
-func sizes() (large, small int, ratio float64) {
+func sizes() (large, small int) {
 	if os.Getenv("OUTHOOK_FULL") != "" {
-		return 1_000_000, 10_000, 1.5
+		return 1_000_000, 10_000
 	}
-	return 20_000, 2_000, 3
+	return 20_000, 2_000
+}
+
+// dearest is what a claim may cost of what it costs with the small backlog. A
+// claim whose cost grew with the backlog would cost ten times as much, or a
+// hundred times.
+func dearest(d sqlstore.Dialect) float64 {
+	if d == sqlstore.MySQL {
+		return 3 // 1.58 was seen; it purges what is deleted behind the claims
+	}
+	return 1.5
 }
 
 const (
 	claimBatch = 100
-	claims     = 15
+	pairs      = 41
 )
 
 // subject is a store with a backlog.
 type subject struct {
-	s       *sqlstore.Store
-	db      *sql.DB
-	d       sqlstore.Dialect
-	fastest time.Duration // of its claims
-	rows    float64       // most that one of them examined, for each delivery
+	s    *sqlstore.Store
+	db   *sql.DB
+	d    sqlstore.Dialect
+	rows float64 // most that one of its claims examined, for each delivery
 }
 
 // subjectOf fills a store with a backlog, and with as much that is done.
@@ -86,11 +95,12 @@ func subjectOf(t *testing.T, d sqlstore.Dialect, n int, fill func(tb testing.TB,
 	if d == sqlstore.PostgreSQL {
 		run(t, db, "VACUUM ANALYZE")
 	}
-	return &subject{s: s, db: db, d: d, fastest: time.Hour}
+	return &subject{s: s, db: db, d: d}
 }
 
-// claim adds some deliveries, and claims and settles a batch.
-func (x *subject) claim(t *testing.T) {
+// claim adds some deliveries, claims a batch and settles it, and returns how
+// long the claim took.
+func (x *subject) claim(t *testing.T) time.Duration {
 	t.Helper()
 	ctx := context.Background()
 	load(t, x.s, claimBatch, 10, func(i int) string { return fmt.Sprintf("live-%d", i%10) }, nil)
@@ -104,11 +114,11 @@ func (x *subject) claim(t *testing.T) {
 	if len(got) < claimBatch*9/10 {
 		t.Errorf("Claim(Limit %d) = %d deliveries, want a full batch or nearly", claimBatch, len(got))
 	}
-	x.fastest = min(x.fastest, took)
 	x.rows = max(x.rows, float64(rowsRead(t, x.db, x.d)-before)/claimBatch)
 	if _, err := x.s.Settle(ctx, settlements(got)); err != nil {
 		t.Fatal(err)
 	}
+	return took
 }
 
 // loadDone adds a history.
@@ -147,22 +157,29 @@ func rowsRead(tb testing.TB, db *sql.DB, d sqlstore.Dialect) int64 {
 }
 
 func TestBacklogs(t *testing.T) {
-	large, small, most := sizes()
+	large, small := sizes()
 	for _, d := range dialects {
+		most := dearest(d)
 		for _, b := range backlogs {
 			t.Run(d.String()+"/"+b.name, func(t *testing.T) {
 				little, much := subjectOf(t, d, small, b.fill), subjectOf(t, d, large, b.fill)
-				ratio := 2 * most
-				// In turns and more than once, for a machine that others use too.
-				for round := 0; round < 5 && ratio > most; round++ {
-					for range claims {
-						little.claim(t)
-						much.claim(t)
+				// In pairs, each the other way round than the one before, for
+				// a machine that others use too.
+				var ratios []float64
+				var one, other []time.Duration
+				for i := range pairs {
+					var a, b time.Duration
+					if i%2 == 0 {
+						a, b = little.claim(t), much.claim(t)
+					} else {
+						b, a = much.claim(t), little.claim(t)
 					}
-					ratio = float64(much.fastest) / float64(little.fastest)
+					one, other = append(one, a), append(other, b)
+					ratios = append(ratios, float64(b)/float64(a))
 				}
+				ratio := median(ratios)
 				t.Logf("claim of %d: %v with %d pending and as many done, %v with %d, ratio %.2f; %.1f rows examined for each",
-					claimBatch, much.fastest, large, little.fastest, small, ratio, much.rows)
+					claimBatch, median(other), large, median(one), small, ratio, much.rows)
 				if much.rows > 4 {
 					t.Errorf("a claim examined %.1f rows for each delivery, want 4 at most", much.rows)
 				}
@@ -172,4 +189,9 @@ func TestBacklogs(t *testing.T) {
 			})
 		}
 	}
+}
+
+func median[T cmp.Ordered](of []T) T {
+	slices.Sort(of)
+	return of[len(of)/2]
 }
