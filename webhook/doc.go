@@ -33,8 +33,9 @@
 // Stored means never lost before its attempt: when Dispatch returns nil, the
 // deliveries under stored policies are as durable as the Queue makes them.
 // Under an at-least-once policy a crash can repeat an attempt: at most those
-// under way or answered but not yet settled, that is Config.MaxInFlight and
-// the batch being written. While the store takes no results, a process keeps
+// under way or answered but not yet settled. That is Config.MaxInFlight and
+// twice Config.ClaimBatch: while so many wait or are unsettled, nothing more
+// is claimed. While the store takes no results, a process keeps
 // them, and repeats nothing whose answer it knows, however long that lasts;
 // another process may, once the lease has ended. The message id is the same
 // every time, and is what receivers tell repeats by. Under an at-most-once
@@ -55,8 +56,9 @@
 // A bad neighbour costs the others nothing: each endpoint has its own lane. It
 // starts with one request at a time and earns more, up to its limit, by
 // answering; a request slower than Config.SlowAfter gives its place among the
-// fast ones back. After FailingRules.OpenAfter failures in a row the endpoint
-// is parked for all processes, and one probe opens it again.
+// fast ones back, and one to an endpoint that did not answer the last time as
+// soon as one that did would wait. After FailingRules.OpenAfter failures in a
+// row the endpoint is parked for all processes, and one probe opens it again.
 //
 // Hosts that feed each other, or themselves, stop: a handler behind
 // signer.Verifier.Middleware that dispatches with its request's context passes
