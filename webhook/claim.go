@@ -82,9 +82,9 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 		d.letGo(d.lanes.shedStuck(), 0)
 	}
 	room, skip := d.lanes.room(2 * d.cfg.ClaimBatch)
-	room -= d.settles.size()
-	limit := min(room, d.cfg.ClaimBatch)
-	if limit < max(d.cfg.ClaimBatch/4, 1) || d.settles.stuck() {
+	least := max(d.cfg.ClaimBatch/4, 1)
+	limit := min(d.settles.leaves(room, least), d.cfg.ClaimBatch)
+	if limit < least || d.settles.stuck() {
 		return false, nil
 	}
 	// The end of Run must not cut off an answer that claims something: under an

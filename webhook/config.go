@@ -67,7 +67,9 @@ type Config struct {
 	UserAgent string
 
 	// Concurrency is how many requests that make progress are under way at a
-	// time. A request that takes longer than SlowAfter gives its place back.
+	// time. A request that takes longer than SlowAfter gives its place back;
+	// one to an endpoint that has not answered yet, or not the last time, does
+	// so as soon as one that has would wait for it, or ClaimBatch deliveries.
 	//
 	// Defaults to 64.
 	Concurrency int

@@ -26,6 +26,9 @@ func (d *Dispatcher) nextTask() pool.Task {
 // Run implements pool.Task.
 func (j *job) Run() { j.owner.run(j) }
 
+// OnTrial implements pool.Trial.
+func (j *job) OnTrial() bool { return j.trial }
+
 // run brings one delivery through one attempt: check, render, sign, post,
 // judge, settle. A panic of the host's code on the way costs this delivery's
 // attempt alone.

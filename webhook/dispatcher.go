@@ -49,7 +49,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	d := &Dispatcher{
 		cfg:     cfg,
 		targets: newTargets(),
-		lanes:   newLanes(cfg.SlowAfter),
+		lanes:   newLanes(cfg.SlowAfter, cfg.ClaimBatch),
 		settles: newSettles(),
 		wake:    make(chan struct{}, 1),
 	}
@@ -79,6 +79,7 @@ func (d *Dispatcher) setUp() error {
 		Max:       d.cfg.MaxInFlight,
 		SlowAfter: d.cfg.SlowAfter,
 		Next:      d.nextTask,
+		Urgent:    d.lanes.urgent.Load,
 	})
 	return errors.Join(d.openTransports(), d.checkCatalog())
 }

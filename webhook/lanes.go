@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/outhook/outhook/retry"
@@ -19,6 +20,7 @@ type job struct {
 	// clock and counted from before the claim was made.
 	stored   bool
 	unsent   bool // the last attempt broke off on our side, before a request
+	trial    bool // its endpoint has not answered yet, or not the last time
 	renewed  bool // a credential was refused, and dropped: try at once, this once
 	token    int64
 	leaseEnd time.Time
@@ -89,8 +91,9 @@ type lane struct {
 	credit   int
 	progress time.Time // when a request last began or ended
 	closed   bool      // the rate limit holds volatile deliveries back
-	ready    bool      // in the ring
-	next     *lane     // in the ring
+	proven   bool      // the receiver answered the last time
+	ready    bool      // in a ring
+	next     *lane     // in its ring
 	// A lane with claimed or running work is in the list of busy lanes.
 	busy             bool
 	busyPrev, busyUp *lane
@@ -116,15 +119,18 @@ const (
 )
 
 // lanes holds the lanes of all endpoints that have work here, and turns them
-// in a ring, so that no endpoint waits for another's backlog. One short lock
-// guards them; nothing is done under it but moving pointers.
+// in a ring, so that no endpoint waits for another's backlog. Those whose
+// receiver may hang have a ring of their own. One short lock guards them;
+// nothing is done under it but moving pointers.
 type lanes struct {
 	mu       sync.Mutex
 	byID     map[string]*lane
-	head     *lane // of the ring of open lanes
-	tail     *lane
-	stored   int // claimed jobs that wait
-	volatile int // volatile jobs that wait
+	proven   ring
+	untried  ring
+	turns    int         // counts what was taken
+	urgent   atomic.Bool // see press
+	stored   int         // claimed jobs that wait
+	volatile int         // volatile jobs that wait
 	running  int
 	active   *lane // the first of the busy lanes
 	under    *job  // the first of those that run
@@ -132,11 +138,12 @@ type lanes struct {
 	closed   bool
 	sweepAt  int // the number of lanes at which idle ones are forgotten
 	slow     time.Duration
+	most     int           // claimed jobs that may wait without pressing
 	drained  chan struct{} // told when running or stored fell; capacity 1
 }
 
-func newLanes(slow time.Duration) *lanes {
-	return &lanes{byID: make(map[string]*lane), sweepAt: minLanes, slow: slow, drained: make(chan struct{}, 1)}
+func newLanes(slow time.Duration, most int) *lanes {
+	return &lanes{byID: make(map[string]*lane), sweepAt: minLanes, slow: slow, most: most, drained: make(chan struct{}, 1)}
 }
 
 func (ls *lanes) lane(id string, limit int) *lane {
@@ -170,13 +177,12 @@ func (ls *lanes) makeReady(l *lane) {
 	if l.ready || !l.open() {
 		return
 	}
-	l.ready, l.next = true, nil
-	if ls.tail == nil {
-		ls.head = l
+	if l.proven {
+		ls.proven.push(l)
 	} else {
-		ls.tail.next = l
+		ls.untried.push(l)
 	}
-	ls.tail = l
+	ls.press()
 }
 
 // close refuses further volatile jobs.
@@ -214,7 +220,7 @@ func (ls *lanes) accept(claimed []*job) (refused []*job) {
 	now := time.Now()
 	for _, j := range claimed {
 		l := ls.lane(j.d.EndpointID, j.target.limit)
-		if l.stored >= l.credit || l.stored > 0 && l.stuck(now, ls.slow) {
+		if l.stored >= l.credit || l.stored > 0 && l.stuck(now, ls.slow) || ls.waits(l) {
 			refused = append(refused, j)
 			continue
 		}
@@ -225,6 +231,7 @@ func (ls *lanes) accept(claimed []*job) (refused []*job) {
 		ls.mark(l)
 		ls.makeReady(l)
 	}
+	ls.press()
 	return refused
 }
 
@@ -232,13 +239,7 @@ func (ls *lanes) accept(claimed []*job) (refused []*job) {
 func (ls *lanes) take() *job {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	for ls.head != nil {
-		l := ls.head
-		ls.head = l.next
-		if ls.head == nil {
-			ls.tail = nil
-		}
-		l.ready, l.next = false, nil
+	for l := ls.nextLane(); l != nil; l = ls.nextLane() {
 		if !l.open() {
 			continue
 		}
@@ -266,6 +267,7 @@ func (ls *lanes) takeFrom(l *lane) *job {
 			l.behind[j.d.Key] = &jobs{}
 		}
 		ls.left(j)
+		j.trial = !l.proven
 		l.running++
 		l.progress = time.Now()
 		ls.begin(j)
@@ -315,11 +317,13 @@ func (ls *lanes) done(j *job, p pace) bool {
 	ls.end(j)
 	switch p {
 	case answered:
+		l.proven = true
 		l.window = min(l.window*2, l.limit)
 		if l.stored == 0 && j.stored {
 			l.credit = min(l.credit*2, maxCredit)
 		}
 	case hung:
+		l.proven = false
 		l.window = max(l.window/2, 1)
 		l.credit = 1
 	case unknownPace:
@@ -332,7 +336,7 @@ func (ls *lanes) done(j *job, p pace) bool {
 	if ls.running == 0 {
 		ls.tell()
 	}
-	return ls.head != nil
+	return ls.proven.head != nil || ls.untried.head != nil
 }
 
 // release lets the next delivery of an ordered key wait at the front again.

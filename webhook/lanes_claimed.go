@@ -9,7 +9,7 @@ func (ls *lanes) room(capacity int) (room int, skip []string) {
 	defer ls.mu.Unlock()
 	now := time.Now()
 	for l := ls.active; l != nil; l = l.busyUp {
-		if l.stored*2 > l.credit || l.running > 0 && l.stuck(now, ls.slow) {
+		if l.stored*2 > l.credit || l.running > 0 && l.stuck(now, ls.slow) || ls.waits(l) {
 			skip = append(skip, l.id)
 		}
 	}

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -170,6 +171,26 @@ func TestEndpointsAwayIsNoHotLoop(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if n := q.claims.Load(); n > 300 {
 			t.Errorf("20,000 pending and endpoints away for 10 s: %d claims, %d settlements", n, q.settled.Load())
+		}
+	})
+}
+
+// Endpoints that are all new use the whole of the dispatcher.
+func TestNewEndpointsUseAllSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const endpoints, delay = 1000, 50 * time.Millisecond
+		r := newRig(t, nil)
+		recv := r.net.Receiver("a.example", webhooktest.Answer{Delay: delay})
+		for i := range endpoints {
+			id := fmt.Sprintf("e%03d", i)
+			r.set(webhook.Endpoint{ID: id, Name: id, Scope: link1, URL: "http://a.example/"})
+		}
+		r.dispatch(leadCreated{Email: "x"}, link1)
+		r.run()
+		most := (endpoints/64 + 1) * delay // 64 at a time
+		time.Sleep(most)
+		if got := r.states(); got[webhook.Delivered] != endpoints || len(recv.Requests()) != endpoints {
+			t.Errorf("after %v: %v with %d requests, want %d delivered", most, got, len(recv.Requests()), endpoints)
 		}
 	})
 }

@@ -30,6 +30,9 @@ func (d *Dispatcher) flush() {
 	for batch := d.settles.take(); len(batch) > 0; batch = d.settles.take() {
 		d.writeBatch(ctx, batch)
 	}
+	if d.settles.starved() {
+		d.Wake()
+	}
 }
 
 // writeBatch writes one batch. While the store is away it tries again: what was

@@ -23,6 +23,7 @@ type settles struct {
 	lone     [][]outcome // items that are tried by themselves
 	taken    int         // counts those that the store took
 	waiting  bool        // for the store to come back
+	starving bool        // the claimer waits for what is unsettled
 	flushing bool
 	flushed  chan struct{} // told when all is written; capacity 1
 }
@@ -65,10 +66,24 @@ func (s *settles) tell() {
 	}
 }
 
-func (s *settles) size() int {
+// leaves returns how much of the room for claimed deliveries is left by those
+// that are unsettled. Where that is less than least, the claimer is told when
+// they are written.
+func (s *settles) leaves(room, least int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.items) + len(s.writing) + len(s.lone)
+	room -= len(s.items) + len(s.writing) + len(s.lone)
+	s.starving = room < least
+	return room
+}
+
+// starved reports, once, whether the claimer waited for what is written now.
+func (s *settles) starved() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.starving
+	s.starving = false
+	return was
 }
 
 // stuck reports whether the store refuses settlements. Nothing is claimed

@@ -7,6 +7,9 @@
 // another worker; the task itself runs on. So the number of tasks that make
 // progress stays small, however many hang.
 //
+// A task on trial, of which nobody knows yet whether it will be long, has its
+// slot lent sooner: at once when urgent work waits.
+//
 // A task costs a look at the clock and two atomic writes to memory of its own
 // worker. The lock of the pool is taken when a worker starts, rests or ends,
 // and when a slot changes hands; there is one timer, and it runs only while
@@ -43,11 +46,22 @@ type Options struct {
 	// pass, and the process ends as with any goroutine. A task that ends its
 	// goroutine by runtime.Goexit costs that worker alone.
 	Next func() Task
+	// Urgent reports whether work waits that must not wait for tasks on trial.
+	// It is called like Next.
+	//
+	// Defaults to never.
+	Urgent func() bool
 }
 
 // Task is what a pool runs once. It is an interface so that what has the
 // method can be handed over as it is, without a closure around it.
 type Task interface{ Run() }
+
+// Trial is a Task that may be on trial.
+type Trial interface {
+	Task
+	OnTrial() bool
+}
 
 // Pool runs tasks on reused goroutines. Its methods may be called concurrently,
 // also from tasks, but for Wait.
@@ -57,6 +71,9 @@ type Pool struct {
 	max   int
 	slow  time.Duration
 	epoch time.Time
+
+	urgent func() bool
+	trials atomic.Int64 // tasks on trial that hold a slot
 
 	// kicks counts the calls of Kick. A worker that found nothing gives up its
 	// slot first and then compares; Kick counts first and then looks for a free
@@ -91,7 +108,7 @@ func New(o Options) *Pool {
 	if o.SlowAfter < 1 {
 		o.SlowAfter = 100 * time.Millisecond
 	}
-	p := &Pool{next: o.Next, fast: min(o.Fast, o.Max), max: o.Max, slow: o.SlowAfter, epoch: time.Now()}
+	p := &Pool{next: o.Next, fast: min(o.Fast, o.Max), max: o.Max, slow: o.SlowAfter, epoch: time.Now(), urgent: o.Urgent}
 	p.scanned.L = &p.mu
 	return p
 }
@@ -156,7 +173,7 @@ func (p *Pool) Wait() {
 // wake sends one worker to Next unless one is on its way. Without a free slot
 // it sees to it that slow tasks lose theirs.
 func (p *Pool) wake() {
-	if p.searching.Load() || p.full.Load() && p.armed.Load() {
+	if p.searching.Load() || p.full.Load() && p.armed.Load() && !p.presses() {
 		return
 	}
 	p.mu.Lock()
@@ -169,7 +186,7 @@ func (p *Pool) search() {
 	switch {
 	case p.searching.Load() || p.ended():
 		return
-	case p.full.Load():
+	case p.full.Load() && !p.makeRoom():
 		p.arm()
 		return
 	}

@@ -43,11 +43,45 @@ func (p *Pool) scan() {
 	for _, w := range slices.Backward(p.active) {
 		began := w.began.Load()
 		if began > 0 && now-began >= int64(p.slow) && w.began.CompareAndSwap(began, lent) {
-			p.drop(w) // the last one, which has been looked at, takes its place
-			w.loan = true
-			p.onLoan++
+			p.lend(w) // the last one, which has been looked at, takes its place
 		}
 	}
 	p.count()
 	p.search()
+}
+
+// presses reports whether urgent work waits and a task on trial holds a slot.
+func (p *Pool) presses() bool { return p.trials.Load() > 0 && p.urgent != nil && p.urgent() }
+
+// makeRoom lends the slot of a task on trial where urgent work waits. It
+// reports whether there is a slot now.
+func (p *Pool) makeRoom() bool {
+	if !p.presses() || len(p.active)+p.onLoan >= p.max {
+		return false
+	}
+	for _, w := range p.active {
+		// Read before trial, which is written before it.
+		began := w.began.Load()
+		if began > 0 && w.trial.Load() && w.began.CompareAndSwap(began, lent) {
+			p.lend(w)
+			p.count()
+			return true
+		}
+	}
+	return false
+}
+
+// lend takes the slot of w, whose task runs on.
+func (p *Pool) lend(w *worker) {
+	p.drop(w)
+	w.loan = true
+	p.onLoan++
+	p.tried(w)
+}
+
+// tried notes that a task on trial is done, or holds no slot.
+func (p *Pool) tried(w *worker) {
+	if w.trial.Load() && w.trial.Swap(false) {
+		p.trials.Add(-1)
+	}
 }

@@ -7,6 +7,7 @@ type worker struct {
 	// began is when the running task began, by the clock of the pool; 0 between
 	// tasks; lent when the task has lost its slot.
 	began atomic.Int64
+	trial atomic.Bool   // the running task is on trial, and holds a slot
 	call  chan struct{} // ends a rest; one call fits
 
 	searching bool // written before the worker is called, then its own
@@ -35,6 +36,12 @@ func (p *Pool) work(w *worker) {
 			}
 			continue
 		}
+		if t, ok := task.(Trial); ok && t.OnTrial() {
+			w.trial.Store(true)
+			p.trials.Add(1)
+		}
+		began := p.now()
+		w.began.Store(began)
 		if w.searching {
 			// Where one task was there may be more: send the next one before
 			// this one is lost in its task.
@@ -42,9 +49,8 @@ func (p *Pool) work(w *worker) {
 			p.searching.Store(false)
 			p.wake()
 		}
-		began := p.now()
-		w.began.Store(began)
 		task.Run()
+		p.tried(w)
 		if !w.began.CompareAndSwap(began, 0) && !p.regain(w) {
 			return
 		}
@@ -105,6 +111,7 @@ func (p *Pool) leave(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !w.done {
+		p.tried(w)
 		p.drop(w)
 		if w.searching {
 			p.searching.Store(false)
