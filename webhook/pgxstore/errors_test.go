@@ -121,3 +121,27 @@ func TestSimpleProtocol(t *testing.T) {
 		})
 	}
 }
+
+// Errors name the package that the host calls.
+func TestErrorsNameTheirPackage(t *testing.T) {
+	p := pool(t, place(t), nil)
+	ctx := context.Background()
+	begins := func(what string, err error) {
+		t.Helper()
+		if err == nil || !strings.HasPrefix(err.Error(), "pgxstore: ") || strings.Contains(err.Error(), "sqlstore") {
+			t.Errorf("%s = %v, want an error that begins with pgxstore and names nothing else", what, err)
+		}
+	}
+	_, err := pgxstore.Open(ctx, p, pgxstore.Options{})
+	begins("Open without tables", err)
+	tables(t, p)
+	s := open(t, p, pgxstore.Options{})
+	_, _, err = s.Delivery(ctx, "nobody's")
+	begins("Delivery", err)
+	_, _, err = s.Finals(ctx, "x", 1)
+	begins("Finals", err)
+	_, _, err = s.Deliveries(ctx, webhook.HistoryQuery{Cursor: "x"})
+	begins("Deliveries", err)
+	_, err = s.Settle(ctx, []webhook.Settlement{{ID: "a", State: webhook.Running}})
+	begins("Settle", err)
+}

@@ -30,6 +30,9 @@
 // is sent along with the deliveries and takes no round trip. A notification is a
 // hint: where one is lost, the next poll finds the work.
 //
+// PostgreSQL refuses PREPARE TRANSACTION after a NOTIFY. A host that commits in
+// two phases sets NotifyEvery to -1, and its processes poll.
+//
 // # PgBouncer
 //
 // In session mode everything works. In transaction mode LISTEN has no effect;
@@ -109,9 +112,9 @@ func Open(ctx context.Context, pool *pgxpool.Pool, o Options) (*Store, error) {
 	if o.NotifyEvery == 0 {
 		o.NotifyEvery = 10 * time.Millisecond
 	}
-	c, err := sqlcore.Open(ctx, database{pool}, sqlcore.PostgreSQL)
+	c, err := sqlcore.Open(ctx, database{pool}, sqlcore.PostgreSQL, "pgxstore")
 	if err != nil {
-		return nil, fmt.Errorf("pgxstore: open: %w", err)
+		return nil, err
 	}
 	s := &Store{core: c, pool: pool, every: o.NotifyEvery}
 	// A channel belongs to the database; the tables may be there once a schema.

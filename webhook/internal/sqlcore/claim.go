@@ -22,17 +22,17 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, 
 		c.PerEndpoint = math.MaxInt32
 	}
 	if err := s.sweepNow(ctx); err != nil {
-		return nil, wrap("claim", err)
+		return nil, s.wrap("claim", err)
 	}
 	if !s.busy.Load() {
 		due, err := s.peek(ctx)
 		if err != nil || !due {
-			return nil, wrap("claim", err)
+			return nil, s.wrap("claim", err)
 		}
 	}
 	claimed, crowded, err := s.claimPatiently(ctx, &c)
 	s.busy.Store(err == nil && (len(claimed) > 0 || crowded))
-	return claimed, wrap("claim", err)
+	return claimed, s.wrap("claim", err)
 }
 
 // patience is how long a claim tries where other claims hold all lanes whose
@@ -334,7 +334,7 @@ func (v *visitor) claimed(ctx context.Context, found []*record, rows []leaseRow)
 		m := messages[string(d.message)]
 		out = append(out, webhook.Claimed{
 			Delivery: delivery, Message: m.Message, Token: rows[i].Token,
-			Age: span(v.now - d.created.v), Expired: rows[i].Unsure != 0, Err: damage(err, m, delivery.Body),
+			Age: span(v.now - d.created.v), Expired: rows[i].Unsure != 0, Err: v.s.wrap("claim", damage(err, m, delivery.Body)),
 		})
 	}
 	return out, nil

@@ -72,9 +72,10 @@ const Version = 1
 
 // Store implements the interfaces of package webhook. See sqlstore.Store.
 type Store struct {
-	db DB
-	d  Dialect
-	st *statements
+	db   DB
+	d    Dialect
+	name string // of the package that its user knows
+	st   *statements
 
 	busy atomic.Bool // whether the last claim found something
 
@@ -85,12 +86,13 @@ type Store struct {
 	keepOf    int
 }
 
-// Open checks the version of the schema.
-func Open(ctx context.Context, db DB, d Dialect) (*Store, error) {
+// Open checks the version of the schema. Errors begin with name, the package
+// that the host calls.
+func Open(ctx context.Context, db DB, d Dialect, name string) (*Store, error) {
 	if !d.valid() {
-		return nil, fmt.Errorf("sqlstore: the dialect %d is unknown: use SQLite, PostgreSQL or MySQL", d)
+		return nil, fmt.Errorf("%s: the dialect %d is unknown: use SQLite, PostgreSQL or MySQL", name, d)
 	}
-	s := &Store{db: db, d: d, st: build(d)}
+	s := &Store{db: db, d: d, name: name, st: build(d)}
 	var found []int64
 	err := each(ctx, db, s.st.version, nil, func(r Rows) error {
 		var v number
@@ -102,13 +104,13 @@ func Open(ctx context.Context, db DB, d Dialect) (*Store, error) {
 	})
 	switch {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("sqlstore: reading the version of the schema: %w", ctx.Err())
+		return nil, fmt.Errorf("%s: reading the version of the schema: %w", name, ctx.Err())
 	case err != nil:
-		return nil, fmt.Errorf("sqlstore: the version of the schema cannot be read: run the text of Schema(%v) in your migrations: %w", d, err)
+		return nil, fmt.Errorf("%s: the version of the schema cannot be read: run the text of Schema(%v) in your migrations: %w", name, d, err)
 	case len(found) != 1:
-		return nil, fmt.Errorf("sqlstore: outhook_schema has %d rows and must have one: run the text of Schema(%v) on a database without outhook tables", len(found), d)
+		return nil, fmt.Errorf("%s: outhook_schema has %d rows and must have one: run the text of Schema(%v) on a database without outhook tables", name, len(found), d)
 	case found[0] != Version:
-		return nil, fmt.Errorf("sqlstore: the schema has version %d, this release needs %d: migrate it first", found[0], Version)
+		return nil, fmt.Errorf("%s: the schema has version %d, this release needs %d: migrate it first", name, found[0], Version)
 	}
 	return s, nil
 }
@@ -190,10 +192,10 @@ func each(ctx context.Context, q Querier, query string, args []any, f func(r Row
 	return rows.Close()
 }
 
-// wrap names the operation in an error.
-func wrap(op string, err error) error {
+// wrap names the package and the operation in an error.
+func (s *Store) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("sqlstore: %s: %w", op, err)
+	return fmt.Errorf("%s: %s: %w", s.name, op, err)
 }

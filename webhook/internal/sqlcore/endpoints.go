@@ -45,11 +45,11 @@ func (s *Store) matchIn(ctx context.Context, q Querier, query webhook.Query) ([]
 	}
 	arg, err := names(append(scopes, string(webhook.Everywhere)))
 	if err != nil {
-		return nil, wrap("match", err)
+		return nil, s.wrap("match", err)
 	}
 	found, err := s.readEndpoints(ctx, q, s.st.match, arg)
 	if err != nil {
-		return nil, wrap("match", err)
+		return nil, s.wrap("match", err)
 	}
 	return slices.DeleteFunc(found, func(e *webhook.Endpoint) bool { return !e.Matches(query) }), nil
 }
@@ -61,21 +61,21 @@ func (s *Store) Endpoints(ctx context.Context, ids []string) ([]*webhook.Endpoin
 	}
 	arg, err := names(ids)
 	if err != nil {
-		return nil, wrap("endpoints", err)
+		return nil, s.wrap("endpoints", err)
 	}
 	found, err := s.readEndpoints(ctx, s.db, s.st.endpoints, arg)
-	return found, wrap("endpoints", err)
+	return found, s.wrap("endpoints", err)
 }
 
 // Disable implements webhook.EndpointStore.
 func (s *Store) Disable(ctx context.Context, id, reason string) error {
-	return wrap("disable", s.update(ctx, func(q Querier) error { return q.Exec(ctx, s.st.disable, plain(reason), id) }))
+	return s.wrap("disable", s.update(ctx, func(q Querier) error { return q.Exec(ctx, s.st.disable, plain(reason), id) }))
 }
 
 // List implements webhook.EndpointAdmin.
 func (s *Store) List(ctx context.Context, scope webhook.Scope) ([]*webhook.Endpoint, error) {
 	found, err := s.readEndpoints(ctx, s.db, s.st.list, string(scope))
-	return found, wrap("list", err)
+	return found, s.wrap("list", err)
 }
 
 // identity is what makes two endpoints the same without an id.
@@ -90,7 +90,7 @@ func identity(e *webhook.Endpoint) string {
 // Set implements webhook.EndpointAdmin.
 func (s *Store) Set(ctx context.Context, e *webhook.Endpoint) (*webhook.Endpoint, error) {
 	if e == nil {
-		return nil, errors.New("sqlstore: set: the endpoint is nil")
+		return nil, s.wrap("set", errors.New("the endpoint is nil"))
 	}
 	if err := e.Scope.Validate(); err != nil {
 		return nil, &webhook.EndpointError{ID: e.ID, Err: err}
@@ -112,7 +112,7 @@ func (s *Store) Set(ctx context.Context, e *webhook.Endpoint) (*webhook.Endpoint
 		if isEndpointError(err) {
 			return nil, err
 		}
-		return nil, wrap("set", err)
+		return nil, s.wrap("set", err)
 	}
 	return stored, nil
 }
@@ -202,7 +202,7 @@ func (s *Store) change(ctx context.Context, op, id string, f func(q Querier) err
 		return f(q)
 	})
 	if err != nil && !isEndpointError(err) {
-		return wrap(op, err)
+		return s.wrap(op, err)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func (s *Store) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existi
 func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
 	p, err := plan(batches)
 	if err != nil {
-		return nil, wrap("enqueue", err)
+		return nil, s.wrap("enqueue", err)
 	}
 	var found [][]webhook.Existing
 	if s.d == PostgreSQL {
@@ -30,7 +30,7 @@ func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 		for try := 1; ; try++ {
 			found, err = s.enqueue(ctx, s.db, p)
 			if err == nil || try == maxTries || !s.d.transient(err) {
-				return found, wrap("enqueue", err)
+				return found, s.wrap("enqueue", err)
 			}
 		}
 	}
@@ -38,7 +38,7 @@ func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 		found, err = s.enqueue(ctx, q, p)
 		return err
 	})
-	return found, wrap("enqueue", err)
+	return found, s.wrap("enqueue", err)
 }
 
 // Outbox is a transaction of the host's.
@@ -54,14 +54,14 @@ func (s *Store) InTx(q Querier) *Outbox { return &Outbox{s: s, q: q} }
 func (o *Outbox) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
 	p, err := plan([]*webhook.Batch{b})
 	if err != nil {
-		return nil, wrap("enqueue in the transaction", err)
+		return nil, o.s.wrap("enqueue in the transaction", err)
 	}
 	found, err := o.s.enqueue(ctx, o.q, p)
 	if err != nil {
 		if o.s.d == SQLite && o.s.d.transient(err) {
 			err = fmt.Errorf("the transaction began without the write lock and cannot get it now; begin it with BEGIN IMMEDIATE (_txlock=immediate): %w", err)
 		}
-		return nil, wrap("enqueue in the transaction", err)
+		return nil, o.s.wrap("enqueue in the transaction", err)
 	}
 	return found[0], nil
 }

@@ -23,7 +23,7 @@ func pageLimit(limit int) int {
 }
 
 // ErrCursor is a cursor that this store did not give.
-var ErrCursor = errors.New("sqlstore: the cursor is not one that this store gave")
+var ErrCursor = errors.New("the cursor is not one that this store gave")
 
 // scanHistory reads a row of historyFrom.
 func scanHistory(r Rows) (webhook.Delivery, int64, error) {
@@ -48,21 +48,21 @@ func (s *Store) Delivery(ctx context.Context, id string) (*webhook.Delivery, *we
 		return err
 	})
 	if err != nil {
-		return nil, nil, wrap("delivery", err)
+		return nil, nil, s.wrap("delivery", err)
 	}
 	if found == nil {
-		return nil, nil, fmt.Errorf("sqlstore: delivery %q: %w", id, webhook.ErrNotFound)
+		return nil, nil, fmt.Errorf("%s: delivery %q: %w", s.name, id, webhook.ErrNotFound)
 	}
 	messages, err := s.readMessages(ctx, s.db, []string{found.MessageID})
 	if err != nil {
-		return nil, nil, wrap("delivery", err)
+		return nil, nil, s.wrap("delivery", err)
 	}
 	m := messages[found.MessageID]
 	switch {
 	case m.err != nil:
-		return nil, nil, m.err
+		return nil, nil, s.wrap("delivery", m.err)
 	case m.Message == nil: // pruned since
-		return nil, nil, fmt.Errorf("sqlstore: the message of delivery %q: %w", id, webhook.ErrNotFound)
+		return nil, nil, fmt.Errorf("%s: the message of delivery %q: %w", s.name, id, webhook.ErrNotFound)
 	}
 	return found, m.Message, nil
 }
@@ -80,14 +80,14 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]webhook.Atte
 		out = append(out, a)
 		return err
 	})
-	return out, wrap("attempts", err)
+	return out, s.wrap("attempts", err)
 }
 
 // Deliveries implements webhook.History.
 func (s *Store) Deliveries(ctx context.Context, q webhook.HistoryQuery) ([]webhook.Delivery, string, error) {
 	where, args, err := conditions(&q)
 	if err != nil {
-		return nil, "", err
+		return nil, "", s.wrap("deliveries", err)
 	}
 	limit := pageLimit(q.Limit)
 	query := s.d.sql(historyFrom + where + ` ORDER BY d.created DESC, d.seq DESC LIMIT #`)
@@ -108,7 +108,7 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.HistoryQuery) ([]webho
 		return nil
 	})
 	if err != nil {
-		return nil, "", wrap("deliveries", err)
+		return nil, "", s.wrap("deliveries", err)
 	}
 	if !more {
 		cursor = ""
@@ -168,7 +168,7 @@ func (s *Store) Counts(ctx context.Context) (webhook.Counts, error) {
 		}
 		return err
 	})
-	return c, wrap("counts", err)
+	return c, s.wrap("counts", err)
 }
 
 // Finals implements webhook.History. What ends is numbered when somebody asks
@@ -179,7 +179,7 @@ func (s *Store) Finals(ctx context.Context, cursor string, limit int) ([]webhook
 	if cursor != "" {
 		n, err := strconv.ParseInt(cursor, 10, 64)
 		if err != nil || n < 0 {
-			return nil, "", ErrCursor
+			return nil, "", s.wrap("finals", ErrCursor)
 		}
 		after = n
 	}
@@ -192,7 +192,7 @@ func (s *Store) Finals(ctx context.Context, cursor string, limit int) ([]webhook
 		}
 	}
 	if err != nil {
-		return nil, "", wrap("finals", err)
+		return nil, "", s.wrap("finals", err)
 	}
 	return out, strconv.FormatInt(last, 10), nil
 }

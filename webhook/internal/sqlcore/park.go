@@ -16,7 +16,7 @@ func (s *Store) Park(ctx context.Context, parks []webhook.Park) error {
 	if len(parks) == 0 {
 		return ctx.Err()
 	}
-	return wrap("park", s.update(ctx, func(q Querier) error { return s.park(ctx, q, parks) }))
+	return s.wrap("park", s.update(ctx, func(q Querier) error { return s.park(ctx, q, parks) }))
 }
 
 func (s *Store) park(ctx context.Context, q Querier, parks []webhook.Park) error {
@@ -98,7 +98,7 @@ func (s *Store) Extend(ctx context.Context, leases []webhook.Lease, lease time.D
 		stale, err = s.extend(ctx, q, leases, lease)
 		return err
 	})
-	return stale, wrap("extend", err)
+	return stale, s.wrap("extend", err)
 }
 
 func (s *Store) extend(ctx context.Context, q Querier, leases []webhook.Lease, lease time.Duration) ([]int, error) {
@@ -176,9 +176,9 @@ func (s *Store) Cancel(ctx context.Context, id, reason string) error {
 	err := s.update(ctx, func(q Querier) error { return s.cancel(ctx, q, id, reason) })
 	switch {
 	case errors.Is(err, webhook.ErrNotFound), errors.Is(err, webhook.ErrRunning):
-		return fmt.Errorf("sqlstore: cancel %q: %w", id, err)
+		return fmt.Errorf("%s: cancel %q: %w", s.name, id, err)
 	}
-	return wrap("cancel", err)
+	return s.wrap("cancel", err)
 }
 
 func (s *Store) cancel(ctx context.Context, q Querier, id, reason string) error {

@@ -15,14 +15,14 @@ func (s *Store) Purge(ctx context.Context, p webhook.Purge) (int, error) {
 	}
 	beyond, err := s.beyond(ctx, p)
 	if err != nil {
-		return 0, wrap("purge", err)
+		return 0, s.wrap("purge", err)
 	}
 	n := 0
 	err = s.update(ctx, func(q Querier) error {
 		n, err = s.purge(ctx, q, p, beyond)
 		return err
 	})
-	return n, wrap("purge", err)
+	return n, s.wrap("purge", err)
 }
 
 // beyond is the youngest final that is beyond the newest to keep. What is

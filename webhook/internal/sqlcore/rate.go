@@ -54,7 +54,7 @@ func (s *Store) Take(ctx context.Context, endpointID string, n int, rate webhook
 		return q.Exec(ctx, s.st.ratePut, arg, endpointID)
 	})
 	if err != nil {
-		return 0, 0, wrap("take", err)
+		return 0, 0, s.wrap("take", err)
 	}
 	return granted, wait, nil
 }

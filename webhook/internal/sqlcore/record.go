@@ -58,7 +58,7 @@ func (d *record) delivery() (webhook.Delivery, error) {
 		out.Inline = e
 	}
 	if err := errors.Join(errs...); err != nil {
-		return out, fmt.Errorf("sqlstore: the stored delivery %q does not decode: %w", out.ID, err)
+		return out, fmt.Errorf("the stored delivery %q does not decode: %w", out.ID, err)
 	}
 	return out, nil
 }
@@ -88,9 +88,9 @@ func damage(err error, m storedMessage, body int) error {
 	case m.err != nil:
 		return m.err
 	case m.Message == nil:
-		return errors.New("sqlstore: the message of the delivery is not there")
+		return errors.New("the message of the delivery is not there")
 	case body < 0 || body >= len(m.Bodies):
-		return fmt.Errorf("sqlstore: the message has %d bodies, and the delivery names number %d", len(m.Bodies), body)
+		return fmt.Errorf("the message has %d bodies, and the delivery names number %d", len(m.Bodies), body)
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (s *Store) readMessages(ctx context.Context, q Querier, ids []string) (map[
 		m := &webhook.Message{ID: string(id), Type: string(kind), Time: at(happened.v), EventID: string(event), Source: string(source)}
 		list, err := decodeBodies(string(bodies), data)
 		if err != nil {
-			err = fmt.Errorf("sqlstore: the stored message %q does not decode: %w", m.ID, err)
+			err = fmt.Errorf("the stored message %q does not decode: %w", m.ID, err)
 		}
 		m.Bodies = list
 		found[m.ID] = storedMessage{Message: m, err: err}

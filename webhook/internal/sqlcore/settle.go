@@ -13,7 +13,7 @@ import (
 func (s *Store) Settle(ctx context.Context, items []webhook.Settlement) (webhook.Settled, error) {
 	for i := range items {
 		if st := items[i].State; st != webhook.Pending && !st.Final() {
-			return webhook.Settled{}, fmt.Errorf("sqlstore: settle: the item for %q says %v: it must be pending or final", items[i].ID, st)
+			return webhook.Settled{}, fmt.Errorf("%s: settle: the item for %q says %v: it must be pending or final", s.name, items[i].ID, st)
 		}
 	}
 	if len(items) == 0 {
@@ -27,7 +27,7 @@ func (s *Store) Settle(ctx context.Context, items []webhook.Settlement) (webhook
 		return err
 	})
 	if err != nil {
-		return webhook.Settled{}, wrap("settle", err)
+		return webhook.Settled{}, s.wrap("settle", err)
 	}
 	return res, nil
 }
