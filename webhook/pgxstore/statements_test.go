@@ -168,10 +168,13 @@ func TestRoundTrips(t *testing.T) {
 				t.Errorf("Claim returned %d deliveries, want 500", len(got))
 			}
 		}},
-		{name: "Settle of 500", most: 3, run: func() {
-			got := claim()
+		{name: "Settle of 500", most: 2, run: func() {
+			items := settlements(claim())
+			for i := range items {
+				items[i].Attempt = &webhook.Attempt{Number: 1}
+			}
 			c.reset()
-			if res, err := s.Settle(ctx, settlements(got)); err != nil || len(res.Stale) > 0 {
+			if res, err := s.Settle(ctx, items); err != nil || len(res.Stale) > 0 {
 				t.Errorf("Settle = %v, %v", res, err)
 			}
 		}},

@@ -66,6 +66,9 @@ type tokenRow struct {
 }
 
 func (w *settler) run(ctx context.Context) error {
+	if done, err := w.once(ctx); err != nil || done {
+		return err
+	}
 	if err := w.lock(ctx); err != nil || len(w.rows) == 0 {
 		return err
 	}
@@ -107,12 +110,16 @@ func (w *settler) lock(ctx context.Context) error {
 		return nil
 	})
 	slices.SortFunc(w.rows, func(a, b running) int { return a.item - b.item })
+	w.markStale(valid)
+	return err
+}
+
+func (w *settler) markStale(valid []bool) {
 	for i, ok := range valid {
 		if !ok {
 			w.stale = append(w.stale, i)
 		}
 	}
-	return err
 }
 
 // note remembers what an item means for its lane.

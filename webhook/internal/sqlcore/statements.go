@@ -15,6 +15,7 @@ type statements struct {
 	messages, lanesDone, lanesGone, sweep                              string
 
 	// Settle, Cancel, Extend, Park.
+	settleOnce                                                                string // PostgreSQL only
 	settling, again, unqueue, attempt, laneState, laneMake, laneLock, laneSet string
 	cancel, extendLock, extend, park, parkMarks                               string
 
@@ -49,6 +50,9 @@ func build(d Dialect) *statements {
 	st.claiming(d)
 	st.visiting(d)
 	st.finishing(d)
+	if d == PostgreSQL {
+		st.once(d)
+	}
 	st.parking(d)
 	st.remembering(d)
 	st.pruning(d)
@@ -105,7 +109,7 @@ func (st *statements) all() []*string {
 		&st.heads, &st.awake, &st.newQueue, &st.newMarks, &st.newEnds, &st.peek, &st.marks,
 		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes,
 		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.lease, &st.leased, &st.messages, &st.lanesDone,
-		&st.lanesGone, &st.sweep, &st.settling, &st.again, &st.unqueue, &st.attempt, &st.laneState,
+		&st.lanesGone, &st.sweep, &st.settleOnce, &st.settling, &st.again, &st.unqueue, &st.attempt, &st.laneState,
 		&st.laneMake, &st.laneLock, &st.laneSet, &st.cancel, &st.extendLock, &st.extend, &st.park, &st.parkMarks,
 		&st.delivery, &st.attempts, &st.message, &st.counts, &st.finals, &st.feedLock, &st.feedNew, &st.feedSet,
 		&st.feedNext, &st.oldest, &st.keepFrom, &st.goneAttempts, &st.goneDeliveries, &st.goneFinals, &st.goneOf,
