@@ -9,10 +9,11 @@ import (
 // may refuse before its end, such as a cached token. The dispatcher calls
 // Rejected when an attempt was answered with 401, with the request that the
 // signer had signed; the signer drops the credential if it is still the one that
-// the request carried, so that the next attempt gets a new one. It is safe for
-// concurrent use and does no I/O.
+// the request carried, so that the next attempt gets a new one. It reports
+// whether that one is worth an attempt at once, because the credential had
+// served for a while. It is safe for concurrent use and does no I/O.
 type Rejecter interface {
-	Rejected(r *Request)
+	Rejected(r *Request) bool
 }
 
 // Masker is what a Signer also is when it sends a credential: MaskSent replaces
@@ -50,13 +51,15 @@ func (a *all) Sign(ctx context.Context, r *Request) error {
 	return nil
 }
 
-// Rejected implements Rejecter.
-func (a *all) Rejected(r *Request) {
+// Rejected implements Rejecter: true where one of them says so.
+func (a *all) Rejected(r *Request) bool {
+	again := false
 	for _, s := range a.signers {
-		if rej, ok := s.(Rejecter); ok {
-			rej.Rejected(r)
+		if rej, ok := s.(Rejecter); ok && rej.Rejected(r) {
+			again = true
 		}
 	}
+	return again
 }
 
 // MaskSent implements Masker.

@@ -90,14 +90,21 @@ type OAuth2 struct {
 	o     OAuth2Options
 	group singleflight.Group
 
-	token atomic.Pointer[bearer] // fmt does not follow it
+	token   atomic.Pointer[bearer] // fmt does not follow it
+	dropped atomic.Pointer[bearer] // the last one that was rejected
 }
 
-// bearer is a token with its end.
+// bearer is a token with its beginning and its end.
 type bearer struct {
 	header string
+	got    time.Time
 	ends   time.Time // zero: not told
 }
+
+// tried is how old a token must be for its rejection to mean that it has ended
+// early. A younger one says that the receiver takes no token of ours, and
+// another would fare no better.
+const tried = 10 * time.Second
 
 var (
 	_ Signer   = (*OAuth2)(nil)
@@ -168,11 +175,18 @@ func (s *OAuth2) Sign(ctx context.Context, r *Request) error {
 	return nil
 }
 
-// Rejected implements Rejecter.
-func (s *OAuth2) Rejected(r *Request) {
-	if t := s.token.Load(); t != nil && r.Header.Get("Authorization") == t.header {
+// Rejected implements Rejecter. A new token is worth an attempt at once where
+// the rejected one had been kept for 10 seconds or longer.
+func (s *OAuth2) Rejected(r *Request) bool {
+	header := r.Header.Get("Authorization")
+	t := s.token.Load()
+	if t != nil && header == t.header {
+		s.dropped.Store(t)
 		s.token.CompareAndSwap(t, nil)
+	} else if t = s.dropped.Load(); t == nil || header != t.header {
+		return false
 	}
+	return time.Since(t.got) >= tried
 }
 
 // MaskSent implements Masker.
@@ -320,10 +334,10 @@ func parseToken(contentType string, body []byte) (*bearer, error) {
 	case answer.Token == "" || !visible(answer.Token) || strings.Contains(answer.Token, " "):
 		return nil, errors.New("token answer: no usable access_token")
 	}
-	t := &bearer{header: "Bearer " + answer.Token}
+	t := &bearer{header: "Bearer " + answer.Token, got: time.Now()}
 	if seconds, err := answer.Expires.Float64(); err == nil {
 		seconds = min(max(seconds, 0), 366*24*3600) // a duration must not overflow
-		t.ends = time.Now().Add(time.Duration(seconds) * time.Second)
+		t.ends = t.got.Add(time.Duration(seconds) * time.Second)
 	}
 	return t, nil
 }

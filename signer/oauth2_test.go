@@ -122,16 +122,25 @@ func TestOAuth2Cache(t *testing.T) {
 		if second != "Bearer at-2" {
 			t.Errorf("30 s before its end the token is %q, want a new one", second)
 		}
-		s.Rejected(r) // an attempt with the first token: the second stays
+		if s.Rejected(r) { // an attempt with the first token: the second stays
+			t.Error("a token that nobody knows any more is worth an attempt at once")
+		}
 		if got, _ := authorization(t, s); got != second {
 			t.Errorf("after a late 401 the token is %q, want %q", got, second)
 		}
-		signer.All(s).(signer.Rejecter).Rejected(r2)
+		if signer.All(s).(signer.Rejecter).Rejected(r2) {
+			t.Error("a token rejected as soon as it was got is worth an attempt at once")
+		}
 		if got, _ := authorization(t, s); got != "Bearer at-3" {
 			t.Errorf("after a 401 the token is %q, want a new one", got)
 		}
 		if n := e.asked.Load(); n != 3 {
 			t.Errorf("the endpoint was asked %d times, want 3", n)
+		}
+		_, r3 := authorization(t, s)
+		time.Sleep(10 * time.Second)
+		if !s.Rejected(r3) || !s.Rejected(r3) {
+			t.Error("a token rejected after 10 s is not worth an attempt at once, for all that carried it")
 		}
 	})
 }

@@ -236,8 +236,7 @@ func (d *Dispatcher) exchange(ctx context.Context, j *job) (Attempt, retry.Respo
 		a.Header = x.shown(j.target) // else nobody looks at it
 	}
 	if rej, ok := x.sign.(signer.Rejecter); ok && r.Status == http.StatusUnauthorized {
-		rej.Rejected(&x.req)
-		j.renewed = true
+		j.renewed = rej.Rejected(&x.req) || j.d.Attempts == 1
 	}
 	return a, r
 }

@@ -75,6 +75,48 @@ func TestRetryAfterOnlyDelays(t *testing.T) {
 	})
 }
 
+// tokens is a signer that keeps a credential; fresh says how it was when it was
+// refused.
+type tokens struct{ fresh bool }
+
+func (*tokens) Sign(context.Context, *signer.Request) error { return nil }
+
+func (s *tokens) Rejected(*signer.Request) bool { return !s.fresh }
+
+// TestRejectedCredential tries again at once where a credential had ended, and
+// goes by the schedule where a new one fared no better, so that a receiver which
+// answers 401 to everything does not use the schedule up in one go.
+func TestRejectedCredential(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		fresh  bool
+		second time.Duration // from the second attempt to the third
+	}{{name: "had served", fresh: false, second: 0}, {name: "was new", fresh: true, second: 10 * time.Second}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, func(c *webhook.Config) {
+					c.Policies = []retry.Policy{{Name: "p", Schedule: retry.Fixed(10*time.Second, 10*time.Second), Jitter: -1}}
+					c.Signers = []webhook.NamedSigner{{Name: "tokens", Signer: &tokens{fresh: tt.fresh}}}
+				})
+				recv := r.net.Receiver("a.example", webhooktest.Answer{Status: 401}, webhooktest.Answer{Status: 401}, webhooktest.Answer{})
+				r.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/", Signer: "tokens"})
+				r.run()
+				r.dispatch(leadCreated{Email: "x@example.com"}, link1)
+				if d := r.end(); d.State != webhook.Delivered {
+					t.Fatalf("ended %v, want delivered", d.State)
+				}
+				reqs := recv.Requests()
+				if got := reqs[1].At.Sub(reqs[0].At); got > time.Second {
+					t.Errorf("after the first 401 the next attempt came after %v, want at once", got)
+				}
+				if got := reqs[2].At.Sub(reqs[1].At); got < tt.second || got > tt.second+time.Second {
+					t.Errorf("after the second 401 the next attempt came after %v, want %v", got, tt.second)
+				}
+			})
+		})
+	}
+}
+
 func TestPanicsCostOneDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wheres []string

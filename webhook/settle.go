@@ -268,7 +268,7 @@ func (j *job) again(a *Attempt, r retry.Response, now time.Time) (State, time.Du
 	if !more {
 		return Failed, 0, reasonExhausted + ": " + a.Error
 	}
-	if j.renewed && j.d.Attempts == 1 {
+	if j.renewed {
 		delay = 0
 	}
 	delay = max(delay, j.policy.After(r, now))
