@@ -9,9 +9,9 @@
 //	go run . -scenarios 'volatile/.*' -runs 7   # what a regular expression selects
 //	go run . -benchstat new.txt                 # one line a run, for benchstat
 //	go run . -scenarios list
-//	go run . -scenarios volatile/body=100 -profiles /tmp/p -runs 1
-//	go tool pprof -top /tmp/p/volatile_body=100_default.cpu
-//	go tool pprof -top -sample_index alloc_objects -base /tmp/p/X.allocs.base /tmp/p/X.allocs
+//	go run . -scenarios volatile/body=100 -profiles $DIR -runs 1
+//	go tool pprof -top $DIR/volatile_body=100_default.cpu
+//	go tool pprof -top -sample_index alloc_objects -base $DIR/X.allocs.base /tmp/p/X.allocs
 //
 // The floor of a scenario is one function: it sends the same prepared body,
 // over a transport with the same settings, under the same deadline, reads the
@@ -151,7 +151,9 @@ func measure(ctx context.Context, o *options) (*report, error) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s\n", sc.Name)
+		began := time.Now()
 		out, err := e.play(ctx, &sc, o.runs)
+		fmt.Fprintf(os.Stderr, "  %s took %.0f s\n", sc.Name, time.Since(began).Seconds())
 		if err != nil {
 			errs = append(errs, err)
 			// What a failed run left in the receiver is not the next one's.
