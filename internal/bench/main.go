@@ -11,7 +11,7 @@
 //	go run . -scenarios list
 //	go run . -scenarios volatile/body=100 -profiles $DIR -runs 1
 //	go tool pprof -top $DIR/volatile_body=100_default.cpu
-//	go tool pprof -top -sample_index alloc_objects -base $DIR/X.allocs.base /tmp/p/X.allocs
+//	go tool pprof -top -sample_index alloc_objects -base $DIR/X.allocs.base $DIR/X.allocs
 //
 // The floor of a scenario is one function: it sends the same prepared body,
 // over a transport with the same settings, under the same deadline, reads the
