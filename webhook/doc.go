@@ -80,5 +80,6 @@
 // A host that wants its own storage implements [EndpointStore] and [Queue],
 // seven methods in all, and proves them with package storetest. Everything
 // else that stores can do is an optional interface; see stores.go. Ready ones
-// are memstore (in memory) and sqlstore (SQLite, PostgreSQL, MariaDB).
+// are memstore (in memory), sqlstore (SQLite, PostgreSQL, MariaDB), and
+// pgxstore (PostgreSQL through pgx; a module of its own).
 package webhook
