@@ -33,8 +33,9 @@ type Dispatcher struct {
 
 	wake     chan struct{} // capacity 1
 	closed   atomic.Bool
-	attempts *lifetime // of what belongs to requests; ends when draining is over
-	giveUp   *lifetime // of every settlement
+	over     atomic.Bool // Shutdown has given up every settlement
+	attempts *lifetime   // of what belongs to requests; ends when draining is over
+	giveUp   *lifetime   // of every settlement
 
 	ending  sync.Mutex // held by Shutdown
 	mu      sync.Mutex
@@ -360,6 +361,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	}
 	d.rates.stop()
 	d.interrupt()
+	d.over.Store(true)
 	d.giveUp.end()
 	d.pool.Wait()
 	for _, way := range d.transports {

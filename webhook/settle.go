@@ -27,6 +27,11 @@ func (d *Dispatcher) settle(out ...outcome) {
 // flush writes until nothing is left.
 func (d *Dispatcher) flush() {
 	ctx := d.giveUp.context()
+	if d.over.Load() { // a request outlived the patience of Shutdown, which waits for this
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, drainGrace)
+		defer cancel()
+	}
 	for batch := d.settles.take(); len(batch) > 0; batch = d.settles.take() {
 		d.writeBatch(ctx, batch)
 	}
@@ -55,7 +60,7 @@ func (d *Dispatcher) writeBatch(ctx context.Context, batch []outcome) {
 			case half > 0 && (took || len(refused) == 1):
 				parts = append(parts, p[:half], p[half:])
 			case half == 0 && (took || away > aloneAfter):
-				d.settleAlone(p, before)
+				d.settleAlone(ctx, p, before)
 			default:
 				parts = append(parts, p)
 			}
@@ -90,15 +95,14 @@ func (d *Dispatcher) tryParts(ctx context.Context, parts [][]outcome, again bool
 // others, and then before it is tried without the attempt's record as well.
 const aloneAfter = 5
 
-// settleAlone goes on trying out, which is one item, beside the others. It gives up after two
-// leases, when somebody else has the delivery, or sends it again; but only
-// where the store took others in that time: before, it is the store that is
-// away, and what was sent is not forgotten.
-func (d *Dispatcher) settleAlone(out []outcome, before int) {
+// settleAlone goes on trying out, which is one item, beside the others. It gives
+// up after two leases, when somebody else has the delivery, or sends it again;
+// but only where the store took others in that time: before, it is the store
+// that is away, and what was sent is not forgotten.
+func (d *Dispatcher) settleAlone(ctx context.Context, out []outcome, before int) {
 	d.settles.alone(out)
 	ran := d.pool.Go(func() {
 		defer d.settles.gaveUp(out)
-		ctx := d.giveUp.context()
 		var away outage
 		for start := time.Now(); !d.tryAlone(ctx, out, away > aloneAfter); {
 			hopeless := time.Since(start) >= 2*d.cfg.Lease && d.settles.writes() > before
