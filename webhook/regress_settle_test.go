@@ -312,3 +312,52 @@ func TestInlineEndpointKeepsItsCircuit(t *testing.T) {
 		r.cancelAll(t)
 	})
 }
+
+// pickyQueue refuses settlements of one endpoint while it is picky, and all
+// while it is away.
+type pickyQueue struct {
+	*memstore.Store
+	id          string
+	picky, away atomic.Bool
+}
+
+func (q *pickyQueue) Settle(ctx context.Context, items []webhook.Settlement) (webhook.Settled, error) {
+	if q.away.Load() {
+		return webhook.Settled{}, errAway
+	}
+	for i := range items {
+		if q.picky.Load() && items[i].EndpointID == q.id {
+			return webhook.Settled{}, errors.New("deadlock detected")
+		}
+	}
+	return q.Store.Settle(ctx, items)
+}
+
+// An item that the store refused once while it took another is not forgotten in
+// an outage that begins then.
+func TestOutageForgetsNothingRefusedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &pickyQueue{id: "bad"}
+		r := newRig(t, func(c *webhook.Config) {
+			q.Store = c.Queue.(*memstore.Store)
+			c.Queue = q
+			c.Hooks.StoreFailed = nil
+		})
+		q.picky.Store(true)
+		bad := r.net.Receiver("bad.example")
+		r.net.Receiver("good.example", webhooktest.Answer{Delay: time.Second})
+		r.set(webhook.Endpoint{ID: "bad", Name: "bad", Scope: link1, URL: "http://bad.example/"})
+		r.set(webhook.Endpoint{ID: "good", Name: "good", Scope: link1, URL: "http://good.example/"})
+		r.dispatch(leadCreated{Email: "x"}, link1)
+		r.run()
+		r.end()
+		q.away.Store(true)
+		time.Sleep(5 * time.Minute)
+		q.picky.Store(false)
+		q.away.Store(false)
+		time.Sleep(10 * time.Minute)
+		if n, got := len(bad.Requests()), r.states(); n != 1 || got[webhook.Delivered] != 1 {
+			t.Errorf("%d requests after the outage, and then ended %v; want 1 and 1 delivered", n, got)
+		}
+	})
+}

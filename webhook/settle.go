@@ -47,7 +47,6 @@ func (d *Dispatcher) flush() {
 // does not take stands alone; see settleAlone.
 func (d *Dispatcher) writeBatch(ctx context.Context, batch []outcome) {
 	var away outage
-	before := d.settles.writes()
 	for parts := [][]outcome{batch}; len(parts) > 0; {
 		refused, took := d.tryParts(ctx, parts, away > 0)
 		if len(refused) == 0 {
@@ -60,7 +59,7 @@ func (d *Dispatcher) writeBatch(ctx context.Context, batch []outcome) {
 			case half > 0 && (took || len(refused) == 1):
 				parts = append(parts, p[:half], p[half:])
 			case half == 0 && (took || away > aloneAfter):
-				d.settleAlone(ctx, p, before)
+				d.settleAlone(ctx, p)
 			default:
 				parts = append(parts, p)
 			}
@@ -92,20 +91,27 @@ func (d *Dispatcher) tryParts(ctx context.Context, parts [][]outcome, again bool
 }
 
 // aloneAfter is how often an item is refused before it no longer holds up the
-// others, and then before it is tried without the attempt's record as well.
+// others, and then before it is tried without the attempt's record as well; and
+// how often the store takes others in that time before it counts as the item's
+// own fault.
 const aloneAfter = 5
 
 // settleAlone goes on trying out, which is one item, beside the others. It gives
 // up after two leases, when somebody else has the delivery, or sends it again;
-// but only where the store took others in that time: before, it is the store
-// that is away, and what was sent is not forgotten.
-func (d *Dispatcher) settleAlone(ctx context.Context, out []outcome, before int) {
+// but only where the store took others between its tries, and more than once:
+// else it is the store that is away, and what was sent is not forgotten.
+func (d *Dispatcher) settleAlone(ctx context.Context, out []outcome) {
 	d.settles.alone(out)
 	ran := d.pool.Go(func() {
 		defer d.settles.gaveUp(out)
 		var away outage
+		taken, passed := d.settles.writes(), 0
 		for start := time.Now(); !d.tryAlone(ctx, out, away > aloneAfter); {
-			hopeless := time.Since(start) >= 2*d.cfg.Lease && d.settles.writes() > before
+			if n := d.settles.writes(); n > taken {
+				taken = n
+				passed++
+			}
+			hopeless := passed >= aloneAfter && time.Since(start) >= 2*d.cfg.Lease
 			if hopeless || !sleep(ctx, away.next()) {
 				return
 			}
