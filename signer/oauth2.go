@@ -101,9 +101,9 @@ type bearer struct {
 	ends   time.Time // zero: not told
 }
 
-// tried is how old a token must be for its rejection to mean that it has ended
-// early. A younger one says that the receiver takes no token of ours, and
-// another would fare no better.
+// tried is how old a token must be, when it is sent, for its rejection to mean
+// that it has ended early. A younger one says that the receiver takes no token
+// of ours, and another would fare no better.
 const tried = 10 * time.Second
 
 var (
@@ -176,7 +176,7 @@ func (s *OAuth2) Sign(ctx context.Context, r *Request) error {
 }
 
 // Rejected implements Rejecter. A new token is worth an attempt at once where
-// the rejected one had been kept for 10 seconds or longer.
+// the rejected one had been kept for 10 seconds or longer when r was signed.
 func (s *OAuth2) Rejected(r *Request) bool {
 	header := r.Header.Get("Authorization")
 	t := s.token.Load()
@@ -186,7 +186,7 @@ func (s *OAuth2) Rejected(r *Request) bool {
 	} else if t = s.dropped.Load(); t == nil || header != t.header {
 		return false
 	}
-	return time.Since(t.got) >= tried
+	return r.Time.Sub(t.got) >= tried // an answer may take as long
 }
 
 // MaskSent implements Masker.

@@ -75,6 +75,7 @@ func newOAuth2(t *testing.T, e *endpoint, change func(*signer.OAuth2Options)) *s
 func authorization(t *testing.T, s signer.Signer) (string, *signer.Request) {
 	t.Helper()
 	r := vector(signer.GenerateSecret())
+	r.Time = time.Now()
 	if err := s.Sign(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +138,12 @@ func TestOAuth2Cache(t *testing.T) {
 		if n := e.asked.Load(); n != 3 {
 			t.Errorf("the endpoint was asked %d times, want 3", n)
 		}
-		_, r3 := authorization(t, s)
+		_, late := authorization(t, s)
 		time.Sleep(10 * time.Second)
+		_, r3 := authorization(t, s)
+		if s.Rejected(late) {
+			t.Error("a token sent as soon as it was got, and rejected 10 s later, is worth an attempt at once")
+		}
 		for range 2 { // of the attempts that carried it
 			if !s.Rejected(r3) {
 				t.Error("a token rejected after 10 s is not worth an attempt at once")
