@@ -457,3 +457,27 @@ func TestTransform(t *testing.T) {
 		t.Errorf("Check([]int) = %v, want %v", err, payload.ErrUnsupported)
 	}
 }
+
+// TestJSONStringBytes puts each character that may need an escape at each
+// place of the eight bytes that are looked at together.
+func TestJSONStringBytes(t *testing.T) {
+	e := payload.JSON(payload.JSONOptions{})
+	for c := range rune(0x100) {
+		for at := range 17 {
+			s := strings.Repeat("x", at) + string(c) + strings.Repeat("~", 17-at)
+			body, err := e.Encode(nil, &payload.Event{Data: s})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want bytes.Buffer
+			enc := json.NewEncoder(&want)
+			enc.SetEscapeHTML(false)
+			if err := enc.Encode(s); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(body.Data) + "\n"; got != want.String() {
+				t.Errorf("Encode(%q) = %s, want %s", s, got, want.String())
+			}
+		}
+	}
+}

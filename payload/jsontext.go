@@ -34,6 +34,9 @@ func appendJSONString[S string | []byte](dst []byte, s S, replace bool) ([]byte,
 		}
 		if c >= 0x20 && c != '"' && c != '\\' {
 			i++
+			for i%8 == 0 && i+8 <= len(s) && plainWord(wordAt(s, i)) {
+				i += 8 // most text is plain
+			}
 			continue
 		}
 		dst = append(dst, s[start:i]...)
@@ -43,6 +46,22 @@ func appendJSONString[S string | []byte](dst []byte, s S, replace bool) ([]byte,
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"'), true
+}
+
+// wordAt returns eight bytes of s; the compiler makes one load of it.
+func wordAt[S string | []byte](s S, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// plainWord reports whether none of eight bytes is escaped or beyond ASCII:
+// the high bit of a byte comes out where it is, or is below 0x20, or where
+// taking one from what differs from the character borrows.
+func plainWord(w uint64) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := w^ones*'"', w^ones*'\\'
+	return (w|(w-ones*0x20)|(quote-ones)|(backslash-ones))&high == 0
 }
 
 func decodeRune[S string | []byte](s S, i int) (rune, int) {
