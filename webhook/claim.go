@@ -89,12 +89,12 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 	}
 	// The end of Run must not cut off an answer that claims something: under an
 	// at-most-once policy that would be the end of it.
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.StoreTimeout)
+	bounded, cancel := d.bound(context.WithoutCancel(ctx))
 	defer cancel()
 	req := Claim{Limit: limit, MaxBytes: d.cfg.ClaimBytes, PerEndpoint: min(c.perEndpoint, limit), Lease: d.cfg.Lease, Skip: skip}
 	start := time.Now()
 	var claimed []Claimed
-	err = d.contain(ctx, "store", func() (err error) {
+	err = d.contain(bounded, "store", func() (err error) {
 		claimed, err = d.cfg.Queue.Claim(bounded, req)
 		return err
 	})

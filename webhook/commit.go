@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -31,8 +32,9 @@ const (
 )
 
 // enqueue stores b: in the host's transaction, or in the Queue, where
-// concurrent calls share a commit if that is cheaper.
-func (d *Dispatcher) enqueue(ctx context.Context, b *Batch, outbox Outbox) ([]Existing, error) {
+// concurrent calls share a commit if that is cheaper. A call of the store before
+// it has spent some of its time.
+func (d *Dispatcher) enqueue(ctx context.Context, spent time.Duration, b *Batch, outbox Outbox) ([]Existing, error) {
 	own := outbox == nil
 	if own {
 		outbox = d.cfg.Queue
@@ -40,7 +42,7 @@ func (d *Dispatcher) enqueue(ctx context.Context, b *Batch, outbox Outbox) ([]Ex
 	if _, ok := outbox.(Immediate); ok {
 		return d.enqueueIn(ctx, outbox, b)
 	}
-	ctx, cancel := d.bound(ctx)
+	ctx, cancel := d.boundRest(ctx, spent)
 	defer cancel()
 	all, ok := outbox.(BatchOutbox)
 	if !ok || !own {
@@ -59,10 +61,11 @@ func (d *Dispatcher) share(ctx context.Context, all BatchOutbox, c *commit) ([]E
 		return c.existing, c.err
 	case <-ctx.Done():
 	}
+	err := d.blame(ctx, ctx.Err())
 	if d.commits.leave(c) {
-		return nil, ctx.Err()
+		return nil, err
 	}
-	return nil, fmt.Errorf("%w: it is not known whether the event was stored", ctx.Err())
+	return nil, fmt.Errorf("%w: it is not known whether the event was stored", err)
 }
 
 func (d *Dispatcher) enqueueIn(ctx context.Context, o Outbox, b *Batch) (existing []Existing, err error) {
@@ -120,7 +123,7 @@ func (d *Dispatcher) lead(all BatchOutbox) {
 }
 
 func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
-	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.StoreTimeout)
+	ctx, cancel := d.bound(context.Background())
 	defer cancel()
 	batches := make([]*Batch, len(group))
 	for i, c := range group {
@@ -147,6 +150,28 @@ func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
 	}
 }
 
+// bound gives a store's call a deadline where ctx has none.
+func (d *Dispatcher) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return d.boundRest(ctx, 0)
+}
+
+// boundRest is bound where a call before has spent some of the time.
+func (d *Dispatcher) boundRest(ctx context.Context, spent time.Duration) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, d.cfg.StoreTimeout-spent, d.tooLong)
+}
+
+// blame adds to the error of a store's call that it was Config.StoreTimeout
+// that ended it, if it was.
+func (d *Dispatcher) blame(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(context.Cause(ctx), d.tooLong) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", d.tooLong, err)
+}
+
 // contain runs the host's code and turns a panic in it into an error.
 func (d *Dispatcher) contain(ctx context.Context, where string, f func() error) (err error) {
 	defer func() {
@@ -154,7 +179,7 @@ func (d *Dispatcher) contain(ctx context.Context, where string, f func() error) 
 			err = d.panicked(ctx, where, v)
 		}
 	}()
-	return f()
+	return d.blame(ctx, f())
 }
 
 // panicked reports a panic of the host's code. Its value may hold anything,

@@ -27,6 +27,9 @@ import (
 // signer.Verifier.Middleware continues that message's count of hops; past
 // Config.MaxHops it is ErrLoop, and nothing is stored or sent.
 //
+// Where ctx has no deadline, its calls of the store have Config.StoreTimeout
+// between them; an error that says so names it, and the call that it ended.
+//
 // Dispatch works without Run and beside it; without Run, in this process or
 // another, stored deliveries wait. After Shutdown, stored deliveries are
 // refused with ErrClosed and volatile ones are dropped.
@@ -103,7 +106,9 @@ func (d *Dispatcher) DispatchTo(ctx context.Context, e Event, endpoints ...Endpo
 // dispatch matches and writes.
 func (d *Dispatcher) dispatch(ctx context.Context, w *work, m Matcher, outbox Outbox) (Receipt, error) {
 	q := Query{Scopes: w.scopes, Type: w.kind, Source: w.source}
+	start := time.Now()
 	found, err := d.match(ctx, m, q)
+	w.spent = time.Since(start)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("webhook: match: %w", err)
 	}
@@ -168,7 +173,7 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 	receipt := Receipt{MessageID: m.ID, Deliveries: receipts}
 	if stored > 0 {
 		one.batch = Batch{Message: m, Deliveries: deliveries}
-		if err := d.store(ctx, &one.batch, receipts, stored, outbox); err != nil {
+		if err := d.store(ctx, w.spent, &one.batch, receipts, stored, outbox); err != nil {
 			return Receipt{}, err
 		}
 	}
@@ -238,7 +243,7 @@ func isStored(p *retry.Policy, outbox Outbox) bool {
 
 // store enqueues what of b is to be stored, and tells the receipts what was
 // there before.
-func (d *Dispatcher) store(ctx context.Context, b *Batch, receipts []Receipted, stored int, outbox Outbox) error {
+func (d *Dispatcher) store(ctx context.Context, spent time.Duration, b *Batch, receipts []Receipted, stored int, outbox Outbox) error {
 	var index []int // of b's deliveries in receipts, where they are fewer
 	if all := b.Deliveries; stored < len(all) {
 		b.Deliveries = make([]Delivery, 0, stored)
@@ -249,7 +254,7 @@ func (d *Dispatcher) store(ctx context.Context, b *Batch, receipts []Receipted, 
 			}
 		}
 	}
-	existing, err := d.enqueue(ctx, b, outbox)
+	existing, err := d.enqueue(ctx, spent, b, outbox)
 	if err != nil {
 		return fmt.Errorf("webhook: enqueue: %w", err)
 	}

@@ -30,6 +30,7 @@ type Dispatcher struct {
 	settles    settles
 	rates      rates
 	chunks     chunks
+	tooLong    error // the cause where a call of the store is ended by StoreTimeout
 
 	wake     chan struct{} // capacity 1
 	closed   atomic.Bool
@@ -58,6 +59,7 @@ func New(cfg Config) (*Dispatcher, error) {
 		return nil, err
 	}
 	d.attempts, d.giveUp = newLifetime(), newLifetime()
+	d.tooLong = fmt.Errorf("Config.StoreTimeout, which is %v, is over", cfg.StoreTimeout)
 	return d, nil
 }
 
@@ -378,12 +380,4 @@ func (d *Dispatcher) Wake() {
 	case d.wake <- struct{}{}:
 	default:
 	}
-}
-
-// bound gives a store's call a deadline where ctx has none.
-func (d *Dispatcher) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, d.cfg.StoreTimeout)
 }

@@ -139,7 +139,7 @@ func (d *Dispatcher) tryAlone(ctx context.Context, out []outcome, bare bool) (to
 }
 
 func (d *Dispatcher) trySettle(ctx context.Context, items []Settlement) (done Settled, err error) {
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.StoreTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.StoreTimeout, d.tooLong)
 	defer cancel()
 	err = d.contain(ctx, "store", func() (err error) {
 		done, err = d.cfg.Queue.Settle(ctx, items)

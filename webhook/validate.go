@@ -18,6 +18,7 @@ type work struct {
 	key       string
 	time      time.Time
 	now       time.Time
+	spent     time.Duration // waiting for the store to match
 	kind      string
 	hops      int
 	inline    bool
@@ -30,7 +31,7 @@ func (d *Dispatcher) newWork(ctx context.Context, e Event, scopes []Scope) (work
 		return work{}, fmt.Errorf("%w: it is nil", ErrInvalidEvent)
 	}
 	if err := ctx.Err(); err != nil {
-		return work{}, err
+		return work{}, fmt.Errorf("webhook: before the event was looked at: %w", err)
 	}
 	hops, err := d.hopsAfter(ctx)
 	if err != nil {
