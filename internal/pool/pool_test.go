@@ -224,6 +224,43 @@ func TestUrgentWorkDoesNotWaitForTrials(t *testing.T) {
 	}
 }
 
+// Where Max kept urgent work from the slots of tasks on trial, it gets one as
+// soon as a task ends.
+func TestUrgentWorkIsBegunWhenMaxLetsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const s, slow, short = time.Second, 100 * time.Millisecond, 50 * time.Millisecond
+		var q, hurry queue
+		l := newLog()
+		p := pool.New(pool.Options{
+			Fast: 2, Max: 3, SlowAfter: slow,
+			Next: func() pool.Task {
+				if task := hurry.next(); task != nil {
+					return task
+				}
+				if next := q.next(); next != nil {
+					return trial(next.Run)
+				}
+				return nil
+			},
+			Urgent: func() bool {
+				hurry.mu.Lock()
+				defer hurry.mu.Unlock()
+				return len(hurry.tasks) > 0
+			},
+		})
+		// Which of the two is lent first is left open.
+		q.add(func() { time.Sleep(short) }, func() { time.Sleep(s) }, func() { time.Sleep(s) })
+		p.Kick()
+		synctest.Wait()
+		hurry.add(sleep(l, s), sleep(l, s))
+		p.Kick()
+		p.Wait()
+		if got, want := l.got(), []time.Duration{0, short}; !slices.Equal(got, want) {
+			t.Errorf("urgent tasks began at %v, want %v", got, want)
+		}
+	})
+}
+
 // By default 64 tasks begin at once and 64 more each 100 ms, until 4096 hang.
 func TestDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -97,7 +97,7 @@ func (p *Pool) regain(w *worker) bool {
 		w.done = true
 		// Fewer run than before: where Max had made loans useless, they may
 		// help again.
-		p.arm()
+		p.search()
 		return false
 	}
 	p.take(w)
