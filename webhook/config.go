@@ -73,7 +73,9 @@ type Config struct {
 	//
 	// Defaults to 64.
 	Concurrency int
-	// MaxInFlight bounds the requests under way in all, slow ones included.
+	// MaxInFlight bounds the requests under way in all, slow ones included. Those
+	// to endpoints that have not answered yet, or not the last time, leave
+	// Concurrency of them to the others, or half if that is less.
 	//
 	// Defaults to 4096.
 	MaxInFlight int

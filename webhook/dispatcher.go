@@ -51,7 +51,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	d := &Dispatcher{
 		cfg:     cfg,
 		targets: newTargets(),
-		lanes:   newLanes(cfg.SlowAfter, cfg.ClaimBatch),
+		lanes:   newLanes(&cfg),
 		settles: newSettles(),
 		wake:    make(chan struct{}, 1),
 	}

@@ -92,8 +92,9 @@ type lane struct {
 	progress time.Time // when a request last began or ended
 	closed   bool      // the rate limit holds volatile deliveries back
 	proven   bool      // the receiver answered the last time
-	ready    bool      // in a ring
-	next     *lane     // in its ring
+	// An open lane is in one of the rings.
+	in         *ring
+	prev, next *lane
 	// A lane with claimed or running work is in the list of busy lanes.
 	busy             bool
 	busyPrev, busyUp *lane
@@ -132,6 +133,7 @@ type lanes struct {
 	stored   int         // claimed jobs that wait
 	volatile int         // volatile jobs that wait
 	running  int
+	trials   int   // of running: those to endpoints that are not proven
 	active   *lane // the first of the busy lanes
 	under    *job  // the first of those that run
 	round    int   // counts the interruptions
@@ -140,10 +142,16 @@ type lanes struct {
 	slow     time.Duration
 	most     int           // claimed jobs that may wait without pressing
 	drained  chan struct{} // told when running or stored fell; capacity 1
+	// maxTrials bounds trials: however many receivers hang, proven lanes have
+	// room to run.
+	maxTrials int
 }
 
-func newLanes(slow time.Duration, most int) *lanes {
-	return &lanes{byID: make(map[string]*lane), sweepAt: minLanes, slow: slow, most: most, drained: make(chan struct{}, 1)}
+func newLanes(c *Config) *lanes {
+	return &lanes{
+		byID: make(map[string]*lane), sweepAt: minLanes, slow: c.SlowAfter, most: c.ClaimBatch, drained: make(chan struct{}, 1),
+		maxTrials: c.MaxInFlight - min(c.Concurrency, c.MaxInFlight/2),
+	}
 }
 
 func (ls *lanes) lane(id string, limit int) *lane {
@@ -174,7 +182,7 @@ func (ls *lanes) sweep() {
 
 // makeReady puts l at the end of the ring if it may run something.
 func (ls *lanes) makeReady(l *lane) {
-	if l.ready || !l.open() {
+	if l.in != nil || !l.open() {
 		return
 	}
 	if l.proven {
@@ -317,13 +325,13 @@ func (ls *lanes) done(j *job, p pace) bool {
 	ls.end(j)
 	switch p {
 	case answered:
-		l.proven = true
+		ls.prove(l, true)
 		l.window = min(l.window*2, l.limit)
 		if l.stored == 0 && j.stored {
 			l.credit = min(l.credit*2, maxCredit)
 		}
 	case hung:
-		l.proven = false
+		ls.prove(l, false)
 		l.window = max(l.window/2, 1)
 		l.credit = 1
 	case unknownPace:
@@ -336,7 +344,7 @@ func (ls *lanes) done(j *job, p pace) bool {
 	if ls.running == 0 {
 		ls.tell()
 	}
-	return ls.proven.head != nil || ls.untried.head != nil
+	return ls.more()
 }
 
 // release lets the next delivery of an ordered key wait at the front again.

@@ -4,7 +4,7 @@ package webhook
 type ring struct{ head, tail *lane }
 
 func (r *ring) push(l *lane) {
-	l.ready, l.next = true, nil
+	l.in, l.prev, l.next = r, r.tail, nil
 	if r.tail == nil {
 		r.head = l
 	} else {
@@ -15,15 +15,24 @@ func (r *ring) push(l *lane) {
 
 func (r *ring) pop() *lane {
 	l := r.head
-	if l == nil {
-		return nil
+	if l != nil {
+		r.remove(l)
 	}
-	r.head = l.next
-	if r.head == nil {
-		r.tail = nil
-	}
-	l.ready, l.next = false, nil
 	return l
+}
+
+func (r *ring) remove(l *lane) {
+	if l.prev == nil {
+		r.head = l.next
+	} else {
+		l.prev.next = l.next
+	}
+	if l.next == nil {
+		r.tail = l.prev
+	} else {
+		l.next.prev = l.prev
+	}
+	l.in, l.prev, l.next = nil, nil, nil
 }
 
 // untriedTurn: of so many turns one goes to the lanes that are not proven,
@@ -37,12 +46,35 @@ func (ls *lanes) nextLane() *lane {
 	if ls.turns%untriedTurn == 0 {
 		first, second = second, first
 	}
-	l := first.pop()
+	l := ls.nextOf(first)
 	if l == nil {
-		l = second.pop()
+		l = ls.nextOf(second)
 	}
 	ls.press()
 	return l
+}
+
+func (ls *lanes) nextOf(r *ring) *lane {
+	if r == &ls.untried && ls.trials >= ls.maxTrials {
+		return nil
+	}
+	return r.pop()
+}
+
+// more reports whether there is a lane whose turn it could be.
+func (ls *lanes) more() bool {
+	return ls.proven.head != nil || ls.untried.head != nil && ls.trials < ls.maxTrials
+}
+
+// prove notes whether the receiver of l answered the last time.
+func (ls *lanes) prove(l *lane, answered bool) {
+	if l.proven == answered {
+		return
+	}
+	l.proven = answered
+	if l.in != nil {
+		l.in.remove(l) // into the other one, by makeReady
+	}
 }
 
 // press notes whether work must not wait for requests on trial: that of proven

@@ -31,6 +31,9 @@ func (ls *lanes) mark(l *lane) {
 // begin notes that j runs.
 func (ls *lanes) begin(j *job) {
 	ls.running++
+	if j.trial {
+		ls.trials++
+	}
 	j.round, j.cancel = ls.round, nil
 	j.before, j.after = nil, ls.under
 	if ls.under != nil {
@@ -42,6 +45,9 @@ func (ls *lanes) begin(j *job) {
 // end notes that j runs no more.
 func (ls *lanes) end(j *job) {
 	ls.running--
+	if j.trial {
+		ls.trials--
+	}
 	if j.before != nil {
 		j.before.after = j.after
 	} else {
