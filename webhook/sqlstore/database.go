@@ -25,6 +25,9 @@ type database struct {
 	querier
 	db      *sql.DB
 	dialect Dialect
+	// writer is the right to write, on SQLite, which has one writer: there, who
+	// finds the lock taken sleeps longer and longer and looks again.
+	writer chan struct{}
 }
 
 // Tx implements sqlcore.DB.
@@ -46,6 +49,12 @@ func (d *database) Tx(ctx context.Context, f func(sqlcore.Querier) error) error 
 // immediate is a transaction that has SQLite's write lock from the beginning,
 // which database/sql cannot say.
 func (d *database) immediate(ctx context.Context, f func(sqlcore.Querier) error) error {
+	select {
+	case d.writer <- struct{}{}:
+		defer func() { <-d.writer }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		return err

@@ -108,7 +108,7 @@ func Open(ctx context.Context, db *sql.DB, o Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: the *sql.DB is nil")
 	}
-	c, err := sqlcore.Open(ctx, &database{querier: querier{db}, db: db, dialect: o.Dialect}, sqlcore.Dialect(o.Dialect), "sqlstore")
+	c, err := sqlcore.Open(ctx, &database{querier: querier{db}, db: db, dialect: o.Dialect, writer: make(chan struct{}, 1)}, sqlcore.Dialect(o.Dialect), "sqlstore")
 	if err != nil {
 		return nil, err
 	}
