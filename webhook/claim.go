@@ -148,7 +148,9 @@ func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.
 			ready = append(ready, j)
 		}
 	}
-	d.letGo(d.lanes.accept(d.hold(ready)), 0)
+	refused, crowded := d.lanes.accept(d.hold(ready))
+	d.letGo(refused, 0)
+	d.letGo(crowded, lookAgain)
 	d.pool.Kick()
 	return lookErr
 }
@@ -248,7 +250,8 @@ func (d *Dispatcher) aim(j *job, lookErr error, now time.Time) bool {
 	return true
 }
 
-// lookAgain is how long a delivery waits when its endpoint could not be read.
+// lookAgain is how long a delivery waits when its endpoint could not be read, or
+// when so many wait for a trial that they would leave the others no room.
 const lookAgain = time.Second
 
 // unknownPolicyAge is how long a delivery waits for a policy that this process

@@ -221,13 +221,17 @@ func (ls *lanes) add(j *job, limit, perLane, total int) (refused string) {
 }
 
 // accept lets claimed jobs wait, and returns those for which their lanes have
-// no credit.
-func (ls *lanes) accept(claimed []*job) (refused []*job) {
+// no credit, and those that are one too many of those that wait for a trial.
+func (ls *lanes) accept(claimed []*job) (refused, crowded []*job) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	now := time.Now()
 	for _, j := range claimed {
 		l := ls.lane(j.d.EndpointID, j.target.limit)
+		if !l.proven && ls.stored > ls.most && ls.trials+ls.stored >= ls.maxTrials {
+			crowded = append(crowded, j)
+			continue
+		}
 		if l.stored >= l.credit || l.stored > 0 && l.stuck(now, ls.slow) || ls.waits(l) {
 			refused = append(refused, j)
 			continue
@@ -240,7 +244,7 @@ func (ls *lanes) accept(claimed []*job) (refused []*job) {
 		ls.makeReady(l)
 	}
 	ls.press()
-	return refused
+	return refused, crowded
 }
 
 // take returns the next job to run, or nil.
