@@ -43,7 +43,7 @@ func (d *Dispatcher) Verify(ctx context.Context, e Endpoint, h signer.Handshake)
 		return signer.Grant{}, fmt.Errorf("webhook: verify: %w", err)
 	}
 	if err := d.signQuestion(ctx, t, &q, now); err != nil {
-		return signer.Grant{}, &SendError{Class: classOf(err), Err: &maskedError{text: "sign: " + maskError(err, t), err: err}}
+		return signer.Grant{}, &SendError{Class: Internal, Err: &maskedError{text: "sign: " + maskError(err, t), err: err}}
 	}
 	var a signer.Answer
 	err = d.contain(ctx, "transport", func() (err error) {

@@ -123,3 +123,21 @@ func TestVerify(t *testing.T) {
 		})
 	}
 }
+
+// A question that could not be signed is no fault of the receiver.
+func TestVerifyFailsToSign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *webhook.Config) {
+			c.ResolveSigner = func(context.Context, *webhook.Endpoint) (signer.Signer, error) {
+				return nil, errors.New("the vault is sealed")
+			}
+		})
+		defer r.net.Close()
+		recv := r.net.Receiver("a.example")
+		_, err := r.d.Verify(t.Context(), webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/"}, signer.BodyHandshake{})
+		var failed *webhook.SendError
+		if !errors.As(err, &failed) || failed.Class != webhook.Internal || len(recv.Requests()) != 0 {
+			t.Errorf("Verify = %v with %d requests, want an internal failure and none", err, len(recv.Requests()))
+		}
+	})
+}
