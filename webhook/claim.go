@@ -136,7 +136,7 @@ func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.
 	now := time.Now()
 	for i := range claimed {
 		cl := &claimed[i]
-		if cl.Expired && d.settles.renew(&cl.Delivery, cl.Token) {
+		if cl.Expired && d.settles.renew(&cl.Delivery, cl.Token, start.Add(d.cfg.Lease)) {
 			continue // nothing is sent again of which the answer is known
 		}
 		j := &batch[i]

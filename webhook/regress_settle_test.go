@@ -361,3 +361,25 @@ func TestOutageForgetsNothingRefusedBefore(t *testing.T) {
 		}
 	})
 }
+
+// An outage in which the store hands out work, but settles nothing, uses up no
+// attempts.
+func TestOutageUsesUpNoAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		r := newRig(t, func(c *webhook.Config) {
+			c.Queue = &awayQueue{
+				Store: c.Queue.(*memstore.Store),
+				from:  now.Add(500 * time.Millisecond), to: now.Add(20 * time.Minute),
+			}
+			c.Hooks.StoreFailed = nil
+		})
+		recv := r.net.Receiver("a.example", webhooktest.Answer{Status: 500, Delay: time.Second}, webhooktest.Answer{Status: 500}, webhooktest.Answer{})
+		r.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/"})
+		r.run()
+		r.dispatch(leadCreated{Email: "x"}, link1)
+		if d, n := r.end(), len(recv.Requests()); d.State != webhook.Delivered || d.Attempts != 3 || n != 3 {
+			t.Errorf("ended %v (%s) after %d attempts with %d requests, want it delivered by the third", d.State, d.Reason, d.Attempts, n)
+		}
+	})
+}

@@ -112,7 +112,11 @@ func (d *Dispatcher) settleAlone(ctx context.Context, out []outcome) {
 				passed++
 			}
 			hopeless := passed >= aloneAfter && time.Since(start) >= 2*d.cfg.Lease
-			if hopeless || !sleep(ctx, away.next()) {
+			if hopeless {
+				return
+			}
+			d.keep(ctx, &out[0])
+			if !sleep(ctx, away.next()) {
 				return
 			}
 		}
@@ -120,6 +124,29 @@ func (d *Dispatcher) settleAlone(ctx context.Context, out []outcome) {
 	if !ran {
 		d.settles.gaveUp(out)
 	}
+}
+
+// keep extends the lease of a delivery that was claimed anew before its outcome
+// was stored: a settlement gives back one attempt, and each further claim would
+// use up one more.
+func (d *Dispatcher) keep(ctx context.Context, o *outcome) {
+	lease, ending := d.settles.ending(o, d.cfg.Lease/2)
+	ext, ok := d.cfg.Queue.(Extender)
+	if !ok || !ending {
+		return
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	end := time.Now().Add(d.cfg.Lease)
+	err := d.contain(ctx, "store", func() error {
+		_, err := ext.Extend(ctx, []Lease{lease}, d.cfg.Lease)
+		return err
+	})
+	if err != nil {
+		d.storeFailed(ctx, "extend", err)
+		return
+	}
+	d.settles.extended(o, lease, end)
 }
 
 // tryAlone tries one item, and where that does not help, without the attempt's

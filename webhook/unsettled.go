@@ -3,6 +3,7 @@ package webhook
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // outcome is a settlement on its way into the queue, with what the hooks are
@@ -10,8 +11,9 @@ import (
 type outcome struct {
 	item     Settlement
 	delivery *Delivery
-	renewed  int  // how often the delivery was claimed anew meanwhile
-	over     bool // it is in the store, or stale
+	renewed  int       // how often the delivery was claimed anew meanwhile
+	leaseEnd time.Time // of the latest of these claims
+	over     bool      // it is in the store, or stale
 }
 
 // settles collects settlements: while one batch is being written, the next one
@@ -142,7 +144,7 @@ func (s *settles) writes() int {
 // renew reports whether it is known what became of a delivery whose lease
 // ended and that was claimed anew: its outcome could not be stored in time.
 // The knowledge is still true, and goes into the store under the new token.
-func (s *settles) renew(dl *Delivery, token int64) bool {
+func (s *settles) renew(dl *Delivery, token int64, leaseEnd time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, list := range slices.Concat([][]outcome{s.items, s.writing}, s.lone) {
@@ -150,13 +152,30 @@ func (s *settles) renew(dl *Delivery, token int64) bool {
 			// Nobody else has claimed it in between: it has one attempt more.
 			o := &list[i]
 			if !o.over && o.item.ID == dl.ID && o.delivery.Attempts+o.renewed+1 == dl.Attempts {
-				o.item.Token = token
+				o.item.Token, o.leaseEnd = token, leaseEnd
 				o.renewed++
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// ending returns the lease of a delivery that was claimed anew, if it ends
+// within margin.
+func (s *settles) ending(o *outcome, margin time.Duration) (l Lease, ending bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Lease{ID: o.item.ID, Token: o.item.Token}, o.renewed > 0 && time.Until(o.leaseEnd) < margin
+}
+
+// extended notes that the lease l of o lasts longer.
+func (s *settles) extended(o *outcome, l Lease, leaseEnd time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.item.Token == l.Token {
+		o.leaseEnd = leaseEnd
+	}
 }
 
 // alone notes that out is tried by itself.
