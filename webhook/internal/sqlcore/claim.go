@@ -256,12 +256,8 @@ func (v *visitor) lease(ctx context.Context) ([]webhook.Claimed, error) {
 		}
 		order[r.seq] = i
 	}
-	arg, err := list(rows)
-	if err != nil {
-		return nil, err
-	}
 	found := make([]*record, len(rows))
-	keep := func(r Rows) error {
+	err := v.writeLease(ctx, rows, func(r Rows) error {
 		d := new(record)
 		if err := d.scan(r); err != nil {
 			return err
@@ -270,16 +266,32 @@ func (v *visitor) lease(ctx context.Context) ([]webhook.Claimed, error) {
 			found[i] = d
 		}
 		return nil
-	}
-	if v.s.d == PostgreSQL {
-		err = each(ctx, v.q, v.s.st.lease, []any{arg, v.now}, keep)
-	} else if err = v.q.Exec(ctx, v.s.st.lease, arg); err == nil {
-		err = each(ctx, v.q, v.s.st.leased, []any{arg}, keep)
-	}
+	})
 	if err != nil {
 		return nil, err
 	}
 	return v.claimed(ctx, found, rows)
+}
+
+// writeLease writes the rows and reads the deliveries.
+func (v *visitor) writeLease(ctx context.Context, rows []leaseRow, keep func(Rows) error) error {
+	if v.s.d == PostgreSQL {
+		var seqs, tokens, unsure array
+		for i := range rows {
+			seqs.number(rows[i].Seq)
+			tokens.number(rows[i].Token)
+			unsure.number(rows[i].Unsure)
+		}
+		return each(ctx, v.q, v.s.st.lease, []any{v.until(), seqs.text(), tokens.text(), unsure.text(), v.now}, keep)
+	}
+	arg, err := list(rows)
+	if err != nil {
+		return err
+	}
+	if err := v.q.Exec(ctx, v.s.st.lease, arg); err != nil {
+		return err
+	}
+	return each(ctx, v.q, v.s.st.leased, []any{arg}, keep)
 }
 
 // lock leaves out what somebody else is at, where the lease itself cannot.

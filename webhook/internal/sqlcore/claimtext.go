@@ -44,12 +44,16 @@ func (st *statements) visiting(d Dialect) {
 	sets := []string{"state = 2", "unsure = j.u", "ready = j.r", "token = j.k", "attempts = t.attempts + 1"}
 	st.lease = d.update("outhook_queue", leases, "t.seq = j.s", sets...)
 	if d == PostgreSQL {
-		st.lease = `UPDATE outhook_queue AS t SET state = 2, unsure = y.u, ready = y.r, token = y.k, attempts = t.attempts + 1 FROM (SELECT x.ctid AS place, x.seq, j.u, j.r, j.k FROM ` +
-			leases + ` JOIN outhook_queue x ON x.seq = j.s WHERE x.ready <= # FOR UPDATE OF x SKIP LOCKED) y, outhook_delivery d` +
+		st.lease = `UPDATE outhook_queue AS t SET state = 2, unsure = y.u, ready = #, token = y.k, attempts = t.attempts + 1 FROM (SELECT x.ctid AS place, x.seq, j.u, j.k FROM ` +
+			arrays("s i", "k i", "u i") + ` JOIN outhook_queue x ON x.seq = j.s WHERE x.ready <= # FOR UPDATE OF x SKIP LOCKED) y, outhook_delivery d` +
 			` WHERE t.ctid = y.place AND d.seq = y.seq RETURNING ` + columns + open + `t.attempts, t.unsure, t.due, t.ready, t.state`
 	}
 	st.leased = `SELECT ` + columns + open + leased + ` FROM ` + d.rows("s i") + d.cross() + `outhook_queue q` + d.cross() + `outhook_delivery d WHERE q.seq = j.s AND d.seq = j.s`
-	st.messages = `SELECT m.id, m.type, m.happened, m.event_id, m.source, m.bodies, m.data FROM ` + d.rows("e t") + d.cross() + `outhook_message m WHERE m.id = j.e`
+	ids := d.rows("e t")
+	if d == PostgreSQL {
+		ids = arrays("e t")
+	}
+	st.messages = `SELECT m.id, m.type, m.happened, m.event_id, m.source, m.bodies, m.data FROM ` + ids + d.cross() + `outhook_message m WHERE m.id = j.e`
 	st.lanesDone = d.update("outhook_lane", d.rows("e t", "c i", "p i"), "t.endpoint_id = j.e", "due = j.c", "probe_seq = j.p")
 	st.lanesGone = d.remove("outhook_lane", "endpoint_id", "PRIMARY", d.rows("e t"), "e")
 	st.sweep = `SELECT x.seq, x.endpoint_id, x.lane, x.ready, l.due, l.park_until, l.probe, CASE WHEN x.lane IS NULL OR x.ready IS NOT NULL OR x.seq <>` +

@@ -129,14 +129,25 @@ func encodeBodies(bodies []webhook.Body) (string, error) {
 	return string(b), err
 }
 
-// decodeBodies is its inverse; the bodies share data.
-func decodeBodies(record string, data []byte) ([]webhook.Body, error) {
-	var list []bodyRecord
-	if err := json.Unmarshal([]byte(record), &list); err != nil {
-		return nil, errors.New("the stored description of the bodies is no JSON of the expected form")
+// bodiesDecoder decodes the bodies of one message after the other, of which most
+// are described by the same text.
+type bodiesDecoder struct {
+	text string
+	list []bodyRecord
+}
+
+// decode is the inverse of encodeBodies; the bodies share data.
+func (d *bodiesDecoder) decode(record string, data []byte) ([]webhook.Body, error) {
+	if d.list == nil || record != d.text {
+		var list []bodyRecord
+		if err := json.Unmarshal([]byte(record), &list); err != nil {
+			return nil, errors.New("the stored description of the bodies is no JSON of the expected form")
+		}
+		d.text, d.list = record, list
 	}
-	bodies := make([]webhook.Body, len(list))
-	for i, r := range list {
+	bodies := make([]webhook.Body, len(d.list))
+	for i := range d.list {
+		r := &d.list[i]
 		if r.Size < 0 || r.Size > len(data) {
 			return nil, fmt.Errorf("body %d has %d bytes, and only %d are stored", i, r.Size, len(data))
 		}
@@ -164,17 +175,6 @@ type attemptRecord struct {
 	URL      string `json:"url,omitempty"`
 	Header   []pair `json:"header,omitempty"`
 	Answer   []byte `json:"answer,omitempty"`
-}
-
-func encodeAttempt(a *webhook.Attempt) (json.RawMessage, error) {
-	r := attemptRecord{
-		Number: a.Number, Outcome: uint8(a.Outcome), Status: a.Status, Start: a.Start.UnixMicro(), Duration: int64(a.Duration),
-		Error: plain(a.Error), Class: uint8(a.Class), Method: plain(a.Method), URL: plain(a.URL), Answer: a.Answer,
-	}
-	for _, h := range a.Header {
-		r.Header = append(r.Header, pair{Name: plain(h.Name), Value: plain(h.Value)})
-	}
-	return json.Marshal(&r)
 }
 
 func decodeAttempt(record string) (webhook.Attempt, error) {

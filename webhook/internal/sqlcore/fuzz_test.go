@@ -73,13 +73,13 @@ func FuzzTexts(f *testing.F) {
 	f.Add(`{"number":1,"outcome":200,"class":200,"answer":"AA=="}`, []byte(nil))
 	f.Add(`null`, []byte(nil))
 	f.Fuzz(func(t *testing.T, text string, data []byte) {
-		if bodies, err := decodeBodies(text, data); err == nil {
+		if bodies, err := new(bodiesDecoder).decode(text, data); err == nil {
 			size := 0
 			for _, b := range bodies {
 				size += len(b.Data)
 			}
 			if size > len(data) {
-				t.Errorf("decodeBodies gave %d bytes of %d", size, len(data))
+				t.Errorf("decode gave %d bytes of %d", size, len(data))
 			}
 		}
 		if e, err := decodeEndpoint(text); (e == nil) == (err == nil) {

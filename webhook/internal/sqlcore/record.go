@@ -100,19 +100,20 @@ func (s *Store) readMessages(ctx context.Context, q Querier, ids []string) (map[
 	if len(ids) == 0 {
 		return found, nil
 	}
-	arg, err := names(ids)
+	arg, err := s.idsOf(ids)
 	if err != nil {
 		return nil, err
 	}
+	var decoder bodiesDecoder
 	err = each(ctx, q, s.st.messages, []any{arg}, func(r Rows) error {
 		var id, kind, event, source, bodies text
 		var happened number
-		var data blob
+		var data []byte // not a blob, which would be copied once more
 		if err := r.Scan(&id, &kind, &happened, &event, &source, &bodies, &data); err != nil {
 			return err
 		}
 		m := &webhook.Message{ID: string(id), Type: string(kind), Time: at(happened.v), EventID: string(event), Source: string(source)}
-		list, err := decodeBodies(string(bodies), data)
+		list, err := decoder.decode(string(bodies), data)
 		if err != nil {
 			err = fmt.Errorf("the stored message %q does not decode: %w", m.ID, err)
 		}
@@ -121,4 +122,16 @@ func (s *Store) readMessages(ctx context.Context, q Querier, ids []string) (map[
 		return nil
 	})
 	return found, err
+}
+
+// idsOf encodes ids as readMessages asks for them.
+func (s *Store) idsOf(ids []string) (string, error) {
+	if s.d != PostgreSQL {
+		return names(ids)
+	}
+	var a array
+	for _, id := range ids {
+		a.string(id)
+	}
+	return a.text(), nil
 }

@@ -77,22 +77,6 @@ func (o *optional) Scan(src any) error {
 	return err
 }
 
-// blob is a column of bytes.
-type blob []byte
-
-// Scan implements sql.Scanner.
-func (b *blob) Scan(src any) error {
-	switch x := src.(type) {
-	case string:
-		*b = blob(x)
-	case []byte:
-		*b = bytes.Clone(x)
-	default:
-		*b = nil
-	}
-	return nil
-}
-
 // list encodes the rows that a statement takes as one argument.
 func list[T any](rows []T) (string, error) {
 	var b bytes.Buffer

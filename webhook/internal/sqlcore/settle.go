@@ -234,11 +234,7 @@ func (w *settler) attempts(ctx context.Context) error {
 		if a == nil {
 			continue
 		}
-		record, err := encodeAttempt(a)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, row{Seq: w.rows[i].seq, Record: record})
+		rows = append(rows, row{Seq: w.rows[i].seq, Record: encodeAttempt(a)})
 	}
 	if len(rows) == 0 {
 		return nil

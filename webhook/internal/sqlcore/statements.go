@@ -51,7 +51,7 @@ func build(d Dialect) *statements {
 	st.visiting(d)
 	st.finishing(d)
 	if d == PostgreSQL {
-		st.once(d)
+		st.once()
 	}
 	st.parking(d)
 	st.remembering(d)
