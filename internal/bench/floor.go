@@ -233,8 +233,10 @@ func (b *bare) run(ctx context.Context, l load) (s sample, err error) {
 	return s, b.check(l.n)
 }
 
-// warmUp is how many deliveries open the connections before the clock starts.
-func warmUp(endpoints int) int { return max(1, 256/endpoints) * endpoints }
+// warmUp is how many deliveries open the connections, and make the heap as large
+// as it will be, before the clock starts: a process lives for days, and its first
+// page faults are not what a delivery costs.
+func warmUp(endpoints int) int { return max(1, 4096/endpoints) * endpoints }
 
 func (b *bare) loop(ctx context.Context, client *http.Client, header http.Header, urls []string, body []byte, n int, took *clock) (sample, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
