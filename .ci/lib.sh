@@ -203,6 +203,13 @@ other_json() {
 	gotest . -count=1 ./payload ./examples/...
 }
 
+# race_stores runs the conformance suite on the databases, with fewer deliveries
+# in its large cases: SQLite, translated to Go, is slow under the detector.
+race_stores() {
+	gotest internal/sqltest -race -short -count=1 -timeout=15m -run='^TestConformance$' .
+	gotest webhook/pgxstore -race -short -count=1 -timeout=15m -run='^TestConformance$' .
+}
+
 # guard_netns judges the address guard by what a server really saw, in a network
 # namespace in which every address in the world is the machine's own. It needs
 # root, iproute2, and a C compiler for the resolver of the C library.
@@ -332,7 +339,7 @@ bench() { go test -C "${*: -1}" -run='^$' -bench=. -benchmem "${@:1:$#-1}" ./...
 # floors prints the ratios of a few scenarios to their floors, in the short form.
 # They are never asserted: too much else may run on the machine.
 floors() {
-	(cd internal/bench && timeout 300 go run . -short -table /dev/stdout \
+	(cd internal/bench && timeout 300 go run . -short -table - \
 		-scenarios 'volatile/endpoints=1/|memory/endpoints=1/')
 }
 
@@ -397,6 +404,7 @@ all_steps() {
 	step 'race detector, root module' race
 	step 'golden files under the other JSON engine' other_json
 	step 'database servers' services
+	step 'race detector, conformance on the databases' race_stores
 	local dir
 	for dir in $(nested_modules); do
 		step "module $dir" nested "$dir"

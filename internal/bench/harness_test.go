@@ -18,9 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(receiverEnv) != "" {
-		if err := receive(context.Background(), os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "receiver:", err)
+	if len(os.Args) == 2 && (os.Args[1] == "-receiver" || os.Args[1] == "-worker") {
+		if err := run(context.Background(), os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
 		os.Exit(0)

@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&o.json, "json", "", "a `file` for the figures as JSON")
 	flags.StringVar(&o.markdown, "md", "", "a `file` for the tables, one a scenario; default standard output")
 	flags.StringVar(&o.benchstat, "benchstat", "", "a `file` for one line a run, as benchstat reads them")
-	flags.StringVar(&o.table, "table", "", "a `file` for one line an arm: the table of the README")
+	flags.StringVar(&o.table, "table", "", "a `file` for one line an arm: the table of the README; - is standard output")
 	flags.StringVar(&o.from, "from", "", "`files` that -json wrote, with commas between: measure nothing, and report on them together")
 	flags.StringVar(&o.profiles, "profiles", "", "a `directory` for CPU and allocation profiles, of one more run of each arm")
 	if err := flags.Parse(args); err != nil {
@@ -189,7 +189,11 @@ func (r *report) write(o *options) error {
 	return errors.Join(errs...)
 }
 
+// toFile writes a file; "-" is the standard output.
 func toFile(name string, write func(io.Writer) error) error {
+	if name == "-" {
+		return write(os.Stdout)
+	}
 	f, err := os.Create(name)
 	if err != nil {
 		return err

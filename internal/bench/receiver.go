@@ -151,7 +151,6 @@ func startReceiver(ctx context.Context) (*receiver, error) {
 		return nil, fmt.Errorf("receiver: %w", err)
 	}
 	r := &receiver{cmd: exec.CommandContext(ctx, self, "-receiver"), roots: x509.NewCertPool()}
-	r.cmd.Env = append(os.Environ(), receiverEnv+"=1")
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
@@ -172,9 +171,6 @@ func startReceiver(ctx context.Context) (*receiver, error) {
 	}
 	return r, nil
 }
-
-// receiverEnv tells a test binary that it is a receiver.
-const receiverEnv = "OUTHOOK_BENCH_RECEIVER"
 
 func (r *receiver) line(into any) error {
 	text, err := r.out.ReadBytes('\n')
