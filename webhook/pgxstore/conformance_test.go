@@ -13,11 +13,14 @@ import (
 )
 
 // TestConformance runs the large cases with 1,000 deliveries, and with 10,000
-// where OUTHOOK_FULL is set.
+// where OUTHOOK_FULL is set; -short takes 200.
 func TestConformance(t *testing.T) {
 	volume := 1000
-	if os.Getenv("OUTHOOK_FULL") != "" {
+	switch {
+	case os.Getenv("OUTHOOK_FULL") != "":
 		volume = 10_000
+	case testing.Short(): // as with the race detector
+		volume = 200
 	}
 	for _, tt := range []struct {
 		name   string
