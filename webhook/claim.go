@@ -16,6 +16,7 @@ type claimer struct {
 	shed        time.Time // when stuck lanes were last looked for
 	perEndpoint int       // grows while one endpoint could use more of a claim
 	outage      outage
+	skip        []string // what the latest claim skipped
 }
 
 // outage paces the tries while a store is away: it counts the failures.
@@ -81,7 +82,8 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 		c.shed = now
 		d.letGo(d.lanes.shedStuck(), 0)
 	}
-	room, skip := d.lanes.room(2 * d.cfg.ClaimBatch)
+	room, skip := d.lanes.room(2*d.cfg.ClaimBatch, c.skip)
+	c.skip = skip
 	least := max(d.cfg.ClaimBatch/4, 1)
 	limit := min(d.settles.leaves(room, least), d.cfg.ClaimBatch)
 	if limit < least || d.settles.stuck() {

@@ -3,11 +3,12 @@ package webhook
 import "time"
 
 // room is how many claimed jobs may still be taken in, and which endpoints
-// must not be claimed for now.
-func (ls *lanes) room(capacity int) (room int, skip []string) {
+// must not be claimed for now, in skip's memory.
+func (ls *lanes) room(capacity int, skip []string) (int, []string) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	now := time.Now()
+	skip = skip[:0]
 	for l := ls.active; l != nil; l = l.busyUp {
 		if l.stored*2 > l.credit || l.running > 0 && l.stuck(now, ls.slow) || ls.waits(l) {
 			skip = append(skip, l.id)

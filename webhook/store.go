@@ -107,7 +107,8 @@ type Claim struct {
 	MaxBytes    int
 	PerEndpoint int
 	Lease       time.Duration
-	// Skip names endpoints whose lanes are full in this process just now.
+	// Skip names endpoints whose lanes are full in this process just now. It
+	// is used again after the call: a store must not keep it.
 	Skip []string
 }
 
