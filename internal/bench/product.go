@@ -67,7 +67,7 @@ type opener func(ctx context.Context) (*opened, error)
 
 func openMemory(context.Context) (*opened, error) {
 	return &opened{
-		store: memstore.New(memstore.Options{}),
+		store: memstore.New(memstore.Options{MaxPending: 2_000_000}), // a million wait for one, and others work
 		ready: func(context.Context) error { return nil },
 		end:   func() error { return nil },
 	}, nil
