@@ -101,7 +101,7 @@ const aloneAfter = 5
 // but only where the store took others between its tries, and more than once:
 // else it is the store that is away, and what was sent is not forgotten.
 func (d *Dispatcher) settleAlone(ctx context.Context, out []outcome) {
-	d.settles.alone(out)
+	out = d.settles.alone(out)
 	ran := d.pool.Go(func() {
 		defer d.settles.gaveUp(out)
 		var away outage

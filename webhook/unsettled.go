@@ -48,10 +48,11 @@ func (s *settles) add(out ...outcome) (begin bool) {
 func (s *settles) take() []outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := min(len(s.items), maxSettle)
-	s.writing, s.items = s.items[:n:n], s.items[n:]
-	if len(s.items) == 0 {
-		s.items = nil
+	n, written := min(len(s.items), maxSettle), s.writing
+	if n < len(s.items) {
+		s.writing, s.items = s.items[:n:n], s.items[n:]
+	} else {
+		s.writing, s.items = s.items, reuse(written)
 	}
 	s.flushing = n > 0
 	if n == 0 {
@@ -59,6 +60,16 @@ func (s *settles) take() []outcome {
 		s.tell()
 	}
 	return s.writing
+}
+
+// reuse returns the memory of a batch that is written, for the next one to
+// gather in. Nobody else holds it: see alone.
+func reuse(written []outcome) []outcome {
+	if cap(written) > 2*maxSettle {
+		return nil
+	}
+	clear(written)
+	return written[:0]
 }
 
 func (s *settles) tell() {
@@ -178,11 +189,17 @@ func (s *settles) extended(o *outcome, l Lease, leaseEnd time.Time) {
 	}
 }
 
-// alone notes that out is tried by itself.
-func (s *settles) alone(out []outcome) {
+// alone notes that out, of the batch that is being written, is tried by itself.
+// It returns what to try: a copy, since the batch's memory is used again.
+func (s *settles) alone(out []outcome) []outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lone = append(s.lone, out)
+	own := slices.Clone(out)
+	for i := range out {
+		out[i].over = true // for renew: it is not in the batch any more
+	}
+	s.lone = append(s.lone, own)
+	return own
 }
 
 // gaveUp notes that out is tried no longer.
