@@ -144,8 +144,9 @@ type Settlement struct {
 	Unsent bool
 	// Health says what the attempt tells of the endpoint.
 	Health Health
-	// Attempt is the record for the history; nil when there is none.
-	// Stores without a history ignore it.
+	// Attempt is the record for the history; nil when there is none. It does
+	// not change any more: a store in memory may keep it as it is. Stores
+	// without a history ignore it.
 	Attempt *Attempt
 }
 

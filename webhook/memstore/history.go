@@ -12,7 +12,7 @@ import (
 // attempt is a record of the history, in the list of all of them and in that of
 // its delivery.
 type attempt struct {
-	webhook.Attempt
+	made       *webhook.Attempt
 	of         *record
 	prev, next *attempt
 	later      *attempt // of the same delivery
@@ -43,7 +43,7 @@ func (a *attemptList) add(r *record, made *webhook.Attempt, limit int) {
 	} else {
 		e = new(attempt)
 	}
-	e.Attempt, e.of, e.prev = *made, r, a.back
+	e.made, e.of, e.prev = made, r, a.back
 	if a.back == nil {
 		a.front = e
 	} else {
@@ -132,7 +132,7 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]webhook.Atte
 	}
 	var list []webhook.Attempt
 	for e := r.extra.oldest; e != nil; e = e.later {
-		list = append(list, e.Attempt)
+		list = append(list, *e.made)
 	}
 	return list, nil
 }
