@@ -106,13 +106,11 @@ func (d *Dispatcher) DispatchTo(ctx context.Context, e Event, endpoints ...Endpo
 // dispatch matches and writes.
 func (d *Dispatcher) dispatch(ctx context.Context, w *work, m Matcher, outbox Outbox) (Receipt, error) {
 	q := Query{Scopes: w.scopes, Type: w.kind, Source: w.source}
-	start := time.Now()
-	found, err := d.match(ctx, m, q)
-	w.spent = time.Since(start)
+	found, spent, err := d.match(ctx, m, q)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("webhook: match: %w", err)
 	}
-	w.endpoints = wanting(found, q)
+	w.endpoints, w.spent = wanting(found, q), spent
 	d.targets.note(w.endpoints)
 	if len(w.endpoints) > d.cfg.MaxFanOut {
 		return Receipt{}, fmt.Errorf("%w: %q matched %d, Config.MaxFanOut is %d", ErrFanOut, w.kind, len(w.endpoints), d.cfg.MaxFanOut)

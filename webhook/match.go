@@ -5,10 +5,15 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"slices"
+	"time"
 )
 
-func (d *Dispatcher) match(ctx context.Context, m Matcher, q Query) (found []*Endpoint, err error) {
+// match asks for the endpoints. It tells how long that took, of a store that
+// may have made it wait.
+func (d *Dispatcher) match(ctx context.Context, m Matcher, q Query) (found []*Endpoint, spent time.Duration, err error) {
 	if _, ok := m.(Immediate); !ok {
+		start := time.Now()
+		defer func() { spent = time.Since(start) }()
 		var cancel context.CancelFunc
 		ctx, cancel = d.bound(ctx)
 		defer cancel()
@@ -17,7 +22,7 @@ func (d *Dispatcher) match(ctx context.Context, m Matcher, q Query) (found []*En
 		found, err = m.Match(ctx, q)
 		return err
 	})
-	return found, err
+	return found, 0, err
 }
 
 // wanting returns those of found that want the event, each once: a store may
