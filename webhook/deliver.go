@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -251,7 +252,7 @@ type urlSigner interface {
 type request struct {
 	req    signer.Request
 	sign   signer.Signer
-	out    outgoing
+	body   bytes.Reader
 	values [4]string // of the header; enough for most
 }
 

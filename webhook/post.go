@@ -30,13 +30,13 @@ func (d *Dispatcher) post(ctx context.Context, j *job, x *request) retry.Respons
 		}
 		to = changed
 	}
-	r := d.exchangeOnce(ctx, t, x, &x.out, to)
+	r := d.exchangeOnce(ctx, t, x, &x.body, to)
 	for range maxUnsent {
 		if !errors.Is(r.Err, netguard.ErrUnsent) || ctx.Err() != nil {
 			break
 		}
 		// The connection ended under us, and not a byte had left.
-		r = d.exchangeOnce(ctx, t, x, new(outgoing), to)
+		r = d.exchangeOnce(ctx, t, x, new(bytes.Reader), to)
 	}
 	return r
 }
@@ -44,26 +44,21 @@ func (d *Dispatcher) post(ctx context.Context, j *job, x *request) retry.Respons
 // maxUnsent bounds the dead connections that one attempt may meet.
 const maxUnsent = 2
 
-// outgoing is a request as net/http takes it, and the reader of its body.
-type outgoing struct {
-	http.Request
-	body bytes.Reader
-}
-
-// exchangeOnce hands one request, which it writes into out, to the transport.
-func (d *Dispatcher) exchangeOnce(ctx context.Context, t *target, x *request, out *outgoing, to *url.URL) retry.Response {
-	out.Request = *(&http.Request{
+// exchangeOnce hands one request, whose body it lets reader read, to the
+// transport.
+func (d *Dispatcher) exchangeOnce(ctx context.Context, t *target, x *request, reader *bytes.Reader, to *url.URL) retry.Response {
+	out := &http.Request{
 		Method: x.req.Method, URL: to, Host: to.Host, Header: x.req.Header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		// GetBody stays nil, so that no transport can send the body again.
 		Body: http.NoBody,
-	}).WithContext(ctx)
+	}
 	if n := len(x.req.Body); n > 0 {
 		// net/http sends header and body in one write if it knows the reader.
-		out.body.Reset(x.req.Body)
-		out.Body, out.ContentLength = io.NopCloser(&out.body), int64(n)
+		reader.Reset(x.req.Body)
+		out.Body, out.ContentLength = io.NopCloser(reader), int64(n)
 	}
-	resp, err := t.via.rt.RoundTrip(&out.Request)
+	resp, err := t.via.roundTrip(ctx, out)
 	if err != nil {
 		return retry.Response{Err: err}
 	}
@@ -72,6 +67,15 @@ func (d *Dispatcher) exchangeOnce(ctx context.Context, t *target, x *request, ou
 		return retry.Response{Err: errors.New("the answer's status is no HTTP status")}
 	}
 	return retry.Response{Status: resp.StatusCode, Header: resp.Header, Body: d.readAnswer(resp)}
+}
+
+// roundTrip sends req in ctx. Our own transport makes its own copy of a request,
+// so that this one needs no memory but that of the stack.
+func (w *wayOut) roundTrip(ctx context.Context, req *http.Request) (*http.Response, error) {
+	if wire, ok := w.rt.(*netguard.Wire); ok {
+		return wire.RoundTrip(req.WithContext(ctx))
+	}
+	return w.rt.RoundTrip(req.WithContext(ctx))
 }
 
 // chunk is what an answer is read through.
@@ -160,8 +164,13 @@ func (x *request) shown(t *target) []payload.Header {
 }
 
 // plainHeader reports whether a header that we set ourselves holds no secret.
+// Most names are canonical as they are.
 func plainHeader(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
+	return plainName(name) || plainName(http.CanonicalHeaderKey(name))
+}
+
+func plainName(name string) bool {
+	switch name {
 	case "Content-Type", "User-Agent", "Webhook-Id", "Webhook-Timestamp", "Webhook-Hops", "Svix-Id", "Svix-Timestamp",
 		"Ce-Id", "Ce-Type", "Ce-Source", "Ce-Specversion", "Ce-Time", "Content-Digest":
 		return true
