@@ -57,6 +57,23 @@ func (c *tapedConn) ExecContext(ctx context.Context, query string, args []driver
 	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 }
 
+// Prepare implements driver.Conn.
+func (c *tapedConn) Prepare(query string) (driver.Stmt, error) {
+	s, err := c.Conn.Prepare(query)
+	return &tapedStmt{Stmt: s, conn: c, query: query}, err
+}
+
+type tapedStmt struct {
+	driver.Stmt
+	conn  *tapedConn
+	query string
+}
+
+func (s *tapedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.conn.note(s.query, args)
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+}
+
 func (c *tapedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.note(query, args)
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
@@ -82,7 +99,15 @@ func TestPlansOnSQLite(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	s := bind(t, db, sqlstore.SQLite)
 	work(t, ctx, s)
+	t.Run("without statistics", func(t *testing.T) { record.explain(t, p.open(t)) })
+	// A host ran ANALYZE, or PRAGMA optimize, when there were three rows of each.
+	run(t, plain, "ANALYZE;\nDELETE FROM sqlite_stat1;\n"+
+		"INSERT INTO sqlite_stat1 SELECT tbl_name, name, '3 1 1 1' FROM sqlite_master WHERE type = 'index' AND tbl_name LIKE 'outhook_%'")
+	t.Run("with those of small tables", func(t *testing.T) { record.explain(t, p.open(t)) })
+}
 
+func (record *tape) explain(t *testing.T, plain *sql.DB) {
+	t.Helper()
 	seen := map[string]bool{}
 	for _, r := range record.runs {
 		if seen[r.query] || !strings.Contains(r.query, "outhook_") {
@@ -102,15 +127,17 @@ func TestPlansOnSQLite(t *testing.T) {
 
 // scansTable reports a line of a plan that reads all of one of our tables. The
 // one row of outhook_schema is no table to speak of; a scan along an index, or
-// in the order of the key, ends at a LIMIT; x is what a subquery left over.
+// in the order of the key, ends at a LIMIT; x and z are what a subquery left over.
 func scansTable(line, query string) bool {
 	if !strings.HasPrefix(line, "SCAN ") || strings.Contains(line, "VIRTUAL TABLE") || strings.Contains(line, "outhook_schema") {
 		return false
 	}
 	name := strings.Fields(line)[1]
-	ours := strings.HasPrefix(name, "outhook_") || len(name) == 1 && name != "j" && name != "x"
+	ours := strings.HasPrefix(name, "outhook_") || len(name) == 1 && name != "j" && name != "x" && name != "z"
+	// The lanes beside the history: as many as there are endpoints with open work.
+	beside := strings.HasPrefix(line, "SCAN l LEFT-JOIN") && strings.Contains(query, "FROM outhook_delivery d LEFT JOIN")
 	inOrder := strings.Contains(query, "FROM outhook_final ORDER BY id") && strings.Contains(query, "LIMIT")
-	return ours && !strings.Contains(line, "USING") && !inOrder
+	return ours && !strings.Contains(line, "USING") && !inOrder && !beside
 }
 
 func explain(t *testing.T, db *sql.DB, r taping) []string {

@@ -35,22 +35,6 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (sqlcore.
 	return rows{Rows: r}, nil
 }
 
-// rows is a result as sqlcore wants it.
-type rows struct {
-	pgx.Rows
-
-	batch pgx.BatchResults // that it is the end of, or nil
-}
-
-// Close implements sqlcore.Rows.
-func (r rows) Close() error {
-	r.Rows.Close()
-	if r.batch == nil {
-		return nil
-	}
-	return r.batch.Close()
-}
-
 // pipeline keeps back what has no result until something that has one is asked
 // for, and sends all of it in one round trip. An error of the former comes with
 // the latter; PostgreSQL runs nothing after it, nor lets the transaction commit.

@@ -20,6 +20,36 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (sqlcore.
 	return q.tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller does
 }
 
+// ExecEach implements sqlcore.Repeater. Some drivers start a goroutine for each
+// call that can be cancelled, so the context is looked at between the calls.
+func (q querier) ExecEach(ctx context.Context, query string, n int, args func(i int) []any) error {
+	one := func(ctx context.Context, args ...any) (sql.Result, error) {
+		return q.tx.ExecContext(ctx, query, args...)
+	}
+	if p, ok := q.tx.(preparer); ok {
+		stmt, err := p.PrepareContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		defer stmt.Close() //nolint:errcheck // the connection's fault would show in its next statement
+		one = stmt.ExecContext
+	}
+	whole := context.WithoutCancel(ctx)
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := one(whole, args(i)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type preparer interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
 // database is a pool of connections.
 type database struct {
 	querier

@@ -6,12 +6,13 @@ import (
 )
 
 // arrays is a table j made of PostgreSQL's arrays, an argument for each column,
-// which are as in Dialect.rows.
+// which are as in Dialect.rows. The kind l is a text of which each line is a
+// row's; an empty one is null.
 func arrays(columns ...string) string {
 	args, names := make([]string, len(columns)), make([]string, len(columns))
 	for i, c := range columns {
 		name, kind, _ := strings.Cut(c, " ")
-		args[i], names[i] = "?::text::"+map[string]string{"i": "bigint", "t": "text"}[kind]+"[]", name
+		args[i], names[i] = map[string]string{"i": "?::text::bigint[]", "t": "?::text::text[]", "l": `string_to_array(?::text, E'\n', '')`}[kind], name
 	}
 	return `unnest(` + strings.Join(args, ", ") + `) AS j(` + strings.Join(names, ", ") + `)`
 }
@@ -50,11 +51,6 @@ func (a *array) string(s string) {
 		*a = append(*a, s[i])
 	}
 	*a = append(*a, '"')
-}
-
-func (a *array) null() {
-	a.next()
-	*a = append(*a, "NULL"...)
 }
 
 // text closes the array.

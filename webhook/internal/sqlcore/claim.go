@@ -130,12 +130,11 @@ type visit struct {
 
 func (v *visitor) run(ctx context.Context) ([]webhook.Claimed, error) {
 	v.room, v.cold = v.c.MaxBytes, map[string]bool{}
-	now, err := v.s.clock(ctx, v.q)
+	marks, err := v.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v.now = now
-	if err := v.intake(ctx); err != nil {
+	if err := v.intake(ctx, marks); err != nil {
 		return nil, err
 	}
 	if err := v.rounds(ctx); err != nil {
@@ -157,7 +156,7 @@ func (s *Store) clock(ctx context.Context, q Querier) (int64, error) {
 // perVisit is how many deliveries a visit brings where there are lanes enough.
 const perVisit = 8
 
-// rounds visits lanes until the claim is full or no turn has come. The first
+// rounds visits lanes until the claim is full or has seen all turns. The first
 // round visits as many lanes as would do if each had some deliveries, the next
 // ones more.
 func (v *visitor) rounds(ctx context.Context) error {
@@ -172,8 +171,8 @@ func (v *visitor) rounds(ctx context.Context) error {
 		if err := v.visit(ctx, visits, lanes); err != nil {
 			return err
 		}
-		if err := v.depart(ctx, visits); err != nil {
-			return err
+		if err := v.depart(ctx, visits); err != nil || len(visits) < lanes {
+			return err // there were no others
 		}
 		lanes *= 4
 	}
@@ -231,12 +230,12 @@ func (v *visitor) takeOne(w *visit) bool {
 	return true
 }
 
-// leaseRow is what a lease writes.
-type leaseRow struct {
-	Seq    int64 `json:"s"`
-	Token  int64 `json:"k"`
-	Ready  int64 `json:"r"`
-	Unsure int64 `json:"u"`
+// leases is what a lease writes: the same token for all that is claimed, since
+// it tells claims apart, not deliveries.
+type leases struct {
+	token  int64
+	seqs   []int64
+	unsure []bool // an earlier claim of it ended without an answer
 }
 
 // lease marks the chosen rows as running and reads what belongs to them.
@@ -247,51 +246,62 @@ func (v *visitor) lease(ctx context.Context) ([]webhook.Claimed, error) {
 	if err := v.lock(ctx); err != nil {
 		return nil, err
 	}
-	rows := make([]leaseRow, len(v.chosen))
+	rows := leases{token: newToken(), seqs: make([]int64, len(v.chosen)), unsure: make([]bool, len(v.chosen))}
 	order := make(map[int64]int, len(v.chosen))
 	for i, r := range v.chosen {
-		rows[i] = leaseRow{Seq: r.seq, Token: newToken(), Ready: v.until(), Unsure: r.unsure}
-		if r.state == int64(webhook.Running) {
-			rows[i].Unsure = 1
-		}
+		rows.seqs[i] = r.seq
+		rows.unsure[i] = r.unsure != 0 || r.state == int64(webhook.Running)
 		order[r.seq] = i
 	}
-	found := make([]*record, len(rows))
-	err := v.writeLease(ctx, rows, func(r Rows) error {
-		d := new(record)
-		if err := d.scan(r); err != nil {
+	found := make([]*record, len(v.chosen))
+	d := record{state: number{null: true}} // one row after the other
+	columns := d.openColumns()
+	err := v.writeLease(ctx, &rows, func(r Rows) error {
+		if err := r.Scan(columns...); err != nil {
 			return err
 		}
 		if i, ok := order[d.seq.v]; ok {
-			found[i] = d
+			one := d
+			found[i] = &one
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return v.claimed(ctx, found, rows)
+	return v.claimed(ctx, found, &rows)
 }
 
 // writeLease writes the rows and reads the deliveries.
-func (v *visitor) writeLease(ctx context.Context, rows []leaseRow, keep func(Rows) error) error {
+func (v *visitor) writeLease(ctx context.Context, rows *leases, keep func(Rows) error) error {
 	if v.s.d == PostgreSQL {
-		var seqs, tokens, unsure array
-		for i := range rows {
-			seqs.number(rows[i].Seq)
-			tokens.number(rows[i].Token)
-			unsure.number(rows[i].Unsure)
+		var seqs, unsure array
+		for i := range rows.seqs {
+			seqs.number(rows.seqs[i])
+			unsure.flag(rows.unsure[i])
 		}
-		return each(ctx, v.q, v.s.st.lease, []any{v.until(), seqs.text(), tokens.text(), unsure.text(), v.now}, keep)
+		return each(ctx, v.q, v.s.st.lease, []any{v.until(), rows.token, seqs.text(), unsure.text(), v.now}, keep)
 	}
-	arg, err := list(rows)
+	var unsure []int64
+	for i, seq := range rows.seqs {
+		if rows.unsure[i] {
+			unsure = append(unsure, seq)
+		}
+	}
+	if err := write(ctx, v.s, v.q, v.s.st.doubt, unsure); err != nil {
+		return err
+	}
+	all := seqs(rows.seqs)
+	var err error
+	if v.s.d == SQLite {
+		err = repeat(ctx, v.q, v.s.st.lease, len(rows.seqs), func(i int) []any { return []any{rows.seqs[i], v.until(), rows.token} })
+	} else {
+		err = v.q.Exec(ctx, v.s.st.lease, all, v.until(), rows.token)
+	}
 	if err != nil {
 		return err
 	}
-	if err := v.q.Exec(ctx, v.s.st.lease, arg); err != nil {
-		return err
-	}
-	return each(ctx, v.q, v.s.st.leased, []any{arg}, keep)
+	return each(ctx, v.q, v.s.st.leased, []any{all}, keep)
 }
 
 // lock leaves out what somebody else is at, where the lease itself cannot.
@@ -323,7 +333,7 @@ func (v *visitor) lock(ctx context.Context) error {
 func (v *visitor) until() int64 { return later(v.now, max(v.c.Lease, time.Microsecond)) }
 
 // claimed puts deliveries and messages together.
-func (v *visitor) claimed(ctx context.Context, found []*record, rows []leaseRow) ([]webhook.Claimed, error) {
+func (v *visitor) claimed(ctx context.Context, found []*record, rows *leases) ([]webhook.Claimed, error) {
 	var ids []string
 	known := map[string]bool{}
 	for _, d := range found {
@@ -345,8 +355,8 @@ func (v *visitor) claimed(ctx context.Context, found []*record, rows []leaseRow)
 		delivery.State = webhook.Running
 		m := messages[string(d.message)]
 		out = append(out, webhook.Claimed{
-			Delivery: delivery, Message: m.Message, Token: rows[i].Token,
-			Age: span(v.now - d.created.v), Expired: rows[i].Unsure != 0, Err: v.s.wrap("claim", damage(err, m, delivery.Body)),
+			Delivery: delivery, Message: m.Message, Token: rows.token,
+			Age: span(v.now - d.created.v), Expired: rows.unsure[i], Err: v.s.wrap("claim", damage(err, m, delivery.Body)),
 		})
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package sqlcore
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -81,9 +82,13 @@ func (d Dialect) sql(query string) string {
 // placeholder is PostgreSQL's name of an argument.
 func placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
-// rows is a table j made of one JSON argument, an array of objects. Its columns
-// are "name kind", the kinds i (integer), t (text) and j (JSON).
+// rows is a table j made of one JSON argument, an array of objects, or of plain
+// values where there is one column. Its columns are "name kind", the kinds i
+// (integer), t (text) and j (JSON).
 func (d Dialect) rows(columns ...string) string {
+	if len(columns) == 1 {
+		return d.values(columns[0])
+	}
 	var defs []string
 	for _, c := range columns {
 		name, kind, _ := strings.Cut(c, " ")
@@ -94,9 +99,7 @@ func (d Dialect) rows(columns ...string) string {
 		case PostgreSQL:
 			defs = append(defs, name+` `+map[string]string{"i": "bigint", "t": "text", "j": "json"}[kind])
 		case MySQL:
-			defs = append(defs, name+` `+map[string]string{
-				"i": "BIGINT", "t": "LONGTEXT CHARACTER SET utf8mb4", "j": "JSON",
-			}[kind]+` PATH `+path)
+			defs = append(defs, name+` `+mysqlType(kind)+` PATH `+path)
 		}
 	}
 	all := strings.Join(defs, ", ")
@@ -106,28 +109,56 @@ func (d Dialect) rows(columns ...string) string {
 		`JSON_TABLE(?, '$[*]' COLUMNS(`+all+`)) AS j`)
 }
 
+// values is rows of one column: to take a member out of an object costs SQLite
+// three times as much.
+func (d Dialect) values(column string) string {
+	name, kind, _ := strings.Cut(column, " ")
+	as := map[string]string{"i": "bigint", "t": "text"}[kind]
+	return d.pick(
+		`(SELECT value AS `+name+` FROM json_each(?)) AS j`,
+		`(SELECT value::`+as+` AS `+name+` FROM json_array_elements_text(?::text::json)) AS j`,
+		`JSON_TABLE(?, '$[*]' COLUMNS(`+name+` `+mysqlType(kind)+` PATH '$')) AS j`)
+}
+
+func mysqlType(kind string) string {
+	return map[string]string{"i": "BIGINT", "t": "LONGTEXT CHARACTER SET utf8mb4", "j": "JSON"}[kind]
+}
+
 // cross is a join whose left side is read first.
 func (d Dialect) cross() string { return d.pick(" CROSS JOIN ", " CROSS JOIN ", " STRAIGHT_JOIN ") }
 
-// update is an UPDATE of a table, called t, by rows j.
-func (d Dialect) update(table, rows, on string, sets ...string) string {
-	if d == MySQL {
-		return `UPDATE ` + rows + ` STRAIGHT_JOIN ` + table + ` AS t FORCE INDEX (PRIMARY) ON ` + on + ` SET t.` + strings.Join(sets, ", t.")
+// update is an UPDATE of a table, called t, by rows j of these columns, for
+// write to run. On SQLite it is for one row: an UPDATE by many reads all of a
+// table that was small when its statistics were taken.
+func (d Dialect) update(table string, columns []string, on string, sets ...string) string {
+	rows, ofJ, member := d.rows(columns...), regexp.MustCompile(`\bj\.(\w+)`), `json_extract(?1,'$$.$1')`
+	if len(columns) == 1 {
+		member = `?1`
 	}
-	return `UPDATE ` + table + ` AS t SET ` + strings.Join(sets, ", ") + ` FROM ` + rows + ` WHERE ` + on
+	return d.pick(
+		ofJ.ReplaceAllString(`UPDATE `+table+` AS t SET `+strings.Join(sets, ", ")+` WHERE `+on, member),
+		`UPDATE `+table+` AS t SET `+strings.Join(sets, ", ")+` FROM `+rows+` WHERE `+on,
+		`UPDATE `+rows+` STRAIGHT_JOIN `+table+` AS t FORCE INDEX (PRIMARY) ON `+on+` SET t.`+strings.Join(sets, ", t."))
 }
 
-// force makes MySQL use an index. On a small table it would rather read all
-// rows, and wait for the locks of those that concern nobody.
-func (d Dialect) force(index string) string { return d.pick("", "", ` FORCE INDEX (`+index+`)`) }
+// force makes MySQL and SQLite use an index. MySQL would rather read all of a
+// small table, and wait for the locks of rows that concern nobody; SQLite reads
+// all of one that was small when its statistics were taken.
+func (d Dialect) force(index string) string {
+	if d == SQLite && !strings.HasPrefix(index, "outhook_") {
+		return "" // a key that was made with the table has no name of ours
+	}
+	return d.pick(` INDEXED BY `+index, "", ` FORCE INDEX (`+index+`)`)
+}
 
 // remove is a DELETE of those rows of a table whose column, which has this
-// index, is one of rows j.
-func (d Dialect) remove(table, column, index, rows, name string) string {
-	if d == MySQL {
-		return `DELETE t FROM ` + rows + ` STRAIGHT_JOIN ` + table + ` AS t` + d.force(index) + ` ON t.` + column + ` = j.` + name
-	}
-	return `DELETE FROM ` + table + ` WHERE ` + column + ` IN (SELECT j.` + name + ` FROM ` + rows + `)`
+// index, is one of a list, for write to run.
+func (d Dialect) remove(table, column, index, kind string) string {
+	rows := d.values("v " + kind)
+	return d.pick(
+		`DELETE FROM `+table+d.force(index)+` WHERE `+column+` = ?1`,
+		`DELETE FROM `+table+` WHERE `+column+` IN (SELECT j.v FROM `+rows+`)`,
+		`DELETE t FROM `+rows+` STRAIGHT_JOIN `+table+` AS t`+d.force(index)+` ON t.`+column+` = j.v`)
 }
 
 // upsert is the clause for a row that is there already; its set may name new

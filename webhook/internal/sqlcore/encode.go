@@ -11,7 +11,14 @@ import (
 // encodeAttempt gives the text of an attemptRecord. There is one a delivery, so
 // it is written by hand: reflection costs three times as much.
 func encodeAttempt(a *webhook.Attempt) json.RawMessage {
-	b := make([]byte, 0, 512)
+	return appendAttempt(make([]byte, 0, attemptSize), a)
+}
+
+// attemptSize is room for most attempts.
+const attemptSize = 512
+
+// appendAttempt adds the text to b. It has no end of line in it.
+func appendAttempt(b []byte, a *webhook.Attempt) []byte {
 	b = appendInt(b, `{"number":`, int64(a.Number))
 	b = appendInt(b, `,"outcome":`, int64(a.Outcome))
 	if a.Status != 0 {

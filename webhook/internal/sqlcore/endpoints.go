@@ -43,11 +43,7 @@ func (s *Store) matchIn(ctx context.Context, q Querier, query webhook.Query) ([]
 	for _, scope := range query.Scopes {
 		scopes = append(scopes, string(scope))
 	}
-	arg, err := names(append(scopes, string(webhook.Everywhere)))
-	if err != nil {
-		return nil, s.wrap("match", err)
-	}
-	found, err := s.readEndpoints(ctx, q, s.st.match, arg)
+	found, err := s.readEndpoints(ctx, q, s.st.match, names(append(scopes, string(webhook.Everywhere))))
 	if err != nil {
 		return nil, s.wrap("match", err)
 	}
@@ -59,11 +55,7 @@ func (s *Store) Endpoints(ctx context.Context, ids []string) ([]*webhook.Endpoin
 	if len(ids) == 0 {
 		return nil, ctx.Err()
 	}
-	arg, err := names(ids)
-	if err != nil {
-		return nil, s.wrap("endpoints", err)
-	}
-	found, err := s.readEndpoints(ctx, s.db, s.st.endpoints, arg)
+	found, err := s.readEndpoints(ctx, s.db, s.st.endpoints, names(ids))
 	return found, s.wrap("endpoints", err)
 }
 

@@ -29,6 +29,9 @@ func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 		// One statement is a transaction of its own.
 		for try := 1; ; try++ {
 			found, err = s.enqueue(ctx, s.db, p)
+			if err == nil {
+				s.busy.Store(true) // the next claim need not peek
+			}
 			if err == nil || try == maxTries || !s.d.transient(err) {
 				return found, s.wrap("enqueue", err)
 			}

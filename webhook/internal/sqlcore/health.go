@@ -63,11 +63,7 @@ func (w *settler) ailing(ctx context.Context, endpoints []string, set map[string
 	if len(endpoints) == 0 {
 		return nil
 	}
-	arg, err := names(endpoints)
-	if err != nil {
-		return err
-	}
-	return each(ctx, w.q, w.s.st.laneState, []any{arg}, func(r Rows) error {
+	return each(ctx, w.q, w.s.st.laneState, []any{names(endpoints)}, func(r Rows) error {
 		l, err := scanLane(r)
 		if err == nil && (l.probe || l.failures > 0 && len(w.signs[l.id]) > 0) {
 			set[l.id] = true
@@ -78,15 +74,12 @@ func (w *settler) ailing(ctx context.Context, endpoints []string, set map[string
 
 // lockLanes locks the lanes of endpoints, and makes those that are not there.
 func (s *Store) lockLanes(ctx context.Context, q Querier, endpoints []string) ([]*lane, error) {
-	arg, err := names(endpoints)
-	if err != nil {
-		return nil, err
-	}
+	arg := names(endpoints)
 	if err := q.Exec(ctx, s.st.laneMake, arg); err != nil {
 		return nil, err
 	}
 	var lanes []*lane
-	err = each(ctx, q, s.st.laneLock, []any{arg}, func(r Rows) error {
+	err := each(ctx, q, s.st.laneLock, []any{arg}, func(r Rows) error {
 		l, err := scanLane(r)
 		lanes = append(lanes, l)
 		return err
@@ -97,6 +90,7 @@ func (s *Store) lockLanes(ctx context.Context, q Querier, endpoints []string) ([
 // judge counts failures in a row.
 func (w *settler) judge(l *lane) {
 	was, failed := *l, false
+	now := max(w.now, l.failedAt) // MySQL's clock is from before the wait for locks
 	for _, failing := range w.signs[l.id] {
 		if !failing {
 			if l.probe {
@@ -108,14 +102,14 @@ func (w *settler) judge(l *lane) {
 		}
 		failed = true
 		if l.failures == 0 {
-			l.failingSince = w.now
+			l.failingSince = now
 		}
 		l.failures++
-		l.failedAt = w.now
+		l.failedAt = now
 	}
 	if failed && l.failures > 0 {
 		w.failing = append(w.failing, webhook.EndpointHealth{
-			EndpointID: l.id, Failures: int(l.failures), FailingFor: span(w.now - l.failingSince),
+			EndpointID: l.id, Failures: int(l.failures), FailingFor: span(now - l.failingSince),
 			WasFailures: int(was.failures), WasFailingFor: span(was.failedAt - was.failingSince),
 		})
 	}
@@ -159,9 +153,5 @@ func (s *Store) setLanes(ctx context.Context, q Querier, lanes []*lane) error {
 			rows[i].Probe = 1
 		}
 	}
-	arg, err := list(rows)
-	if err != nil {
-		return err
-	}
-	return q.Exec(ctx, s.st.laneSet, arg)
+	return write(ctx, s, q, s.st.laneSet, rows)
 }

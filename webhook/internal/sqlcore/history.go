@@ -241,11 +241,7 @@ func (s *Store) number(ctx context.Context, limit int) (bool, error) {
 		for i, id := range ids {
 			rows[i] = row{ID: id, Num: feed.v + int64(i) + 1}
 		}
-		arg, err := list(rows)
-		if err != nil {
-			return err
-		}
-		if err := q.Exec(ctx, s.st.feedNext, arg); err != nil {
+		if err := write(ctx, s, q, s.st.feedNext, rows); err != nil {
 			return err
 		}
 		return q.Exec(ctx, s.st.feedSet, feed.v+int64(len(ids)))

@@ -17,7 +17,7 @@ func (st *statements) remembering(d Dialect) {
 	st.finals = `SELECT ` + columns + ended + `NULL, NULL, NULL, NULL, NULL, f.num FROM outhook_final f` + d.cross() + `outhook_delivery d WHERE d.seq = f.seq AND f.num > # ORDER BY f.num LIMIT #`
 	st.feedLock = `SELECT feed FROM outhook_schema {lock}`
 	st.feedNew = `SELECT id FROM outhook_final WHERE num IS NULL ORDER BY id LIMIT #`
-	st.feedNext = d.update("outhook_final", d.rows("s i", "c i"), "t.id = j.s", "num = j.c")
+	st.feedNext = d.update("outhook_final", []string{"s i", "c i"}, "t.id = j.s", "num = j.c")
 	st.feedSet = `UPDATE outhook_schema SET feed = #`
 }
 
@@ -25,15 +25,15 @@ func (st *statements) pruning(d Dialect) {
 	st.oldest = `SELECT id, seq, ended FROM outhook_final ORDER BY id LIMIT # {skip}`
 	st.keepFrom = `SELECT id FROM outhook_final ORDER BY id DESC LIMIT 1 OFFSET #`
 	st.goneOf = `SELECT DISTINCT d.message_id FROM ` + d.rows("s i") + d.cross() + `outhook_delivery d WHERE d.seq = j.s`
-	st.goneAttempts = d.remove("outhook_attempt", "seq", "outhook_attempt_delivery", d.rows("s i"), "s")
-	st.goneDeliveries = d.remove("outhook_delivery", "seq", "PRIMARY", d.rows("s i"), "s")
-	st.goneFinals = d.remove("outhook_final", "id", "PRIMARY", d.rows("s i"), "s")
+	st.goneAttempts = d.remove("outhook_attempt", "seq", "outhook_attempt_delivery", "i")
+	st.goneDeliveries = d.remove("outhook_delivery", "seq", "PRIMARY", "i")
+	st.goneFinals = d.remove("outhook_final", "id", "PRIMARY", "i")
 	st.messageLock = `SELECT m.id FROM outhook_message m WHERE m.id IN (SELECT j.e FROM ` + d.rows("e t") + `) {skip}`
-	if d == MySQL {
+	if d != PostgreSQL {
 		st.messageLock = `SELECT m.id FROM ` + d.rows("e t") + d.cross() + `outhook_message m` + d.force("PRIMARY") + ` WHERE m.id = j.e {skip}`
 	}
 	st.message = `SELECT j.e FROM ` + d.rows("e t") + ` WHERE NOT EXISTS (SELECT 1 FROM outhook_delivery d WHERE d.message_id = j.e)`
-	st.goneMessages = d.remove("outhook_message", "id", "PRIMARY", d.rows("e t"), "e")
+	st.goneMessages = d.remove("outhook_message", "id", "PRIMARY", "t")
 }
 
 func (st *statements) registering(d Dialect) {
@@ -42,7 +42,8 @@ func (st *statements) registering(d Dialect) {
 	st.endpoints = read + d.rows("e t") + d.cross() + `outhook_endpoint e WHERE e.id = j.e`
 	st.list = read + `outhook_endpoint e WHERE e.scope = ? ORDER BY e.seq`
 	st.disable = `UPDATE outhook_endpoint SET status = 3, reason = ? WHERE id = ? AND status <> 3`
-	st.byID = `SELECT id, scope, ident FROM outhook_endpoint WHERE id = ? OR ident = ? {lock}`
+	const known = `SELECT id, scope, ident FROM outhook_endpoint WHERE `
+	st.byID = d.pick(known+`id = ? UNION `+known+`ident = ?`, known+`id = ? OR ident = ? {lock}`, known+`id = ? OR ident = ? {lock}`)
 	st.insertEndpoint = `INSERT INTO outhook_endpoint (id, scope, ident, status, reason, record) VALUES (?, ?, ?, #, ?, ?)` +
 		d.pick(` ON CONFLICT DO NOTHING`, ` ON CONFLICT DO NOTHING`, ` ON DUPLICATE KEY UPDATE seq = seq`)
 	st.replaceEndpoint = `UPDATE outhook_endpoint SET ident = ?, status = #, reason = ?, record = ? WHERE id = ?`

@@ -13,11 +13,24 @@ type markRead struct {
 	xmin, xmax               int64 // of the snapshot that saw it; PostgreSQL only
 }
 
+// begin reads the clock and the marks whose time has come: on PostgreSQL by one
+// statement.
+func (v *visitor) begin(ctx context.Context) ([]markRead, error) {
+	if v.s.d == PostgreSQL {
+		return v.readMarks(ctx, &v.now)
+	}
+	now, err := v.s.clock(ctx, v.q)
+	if err != nil {
+		return nil, err
+	}
+	v.now = now
+	return v.readMarks(ctx, nil, now)
+}
+
 // intake turns marks into turns of lanes.
-func (v *visitor) intake(ctx context.Context) error {
-	marks, err := v.readMarks(ctx)
-	if err != nil || len(marks) == 0 {
-		return err
+func (v *visitor) intake(ctx context.Context, marks []markRead) error {
+	if len(marks) == 0 {
+		return nil
 	}
 	turns := map[string]int64{}
 	wake := func(e string, due int64) {
@@ -51,18 +64,27 @@ func (v *visitor) intake(ctx context.Context) error {
 }
 
 // readMarks reads some marks whose time has come; where the database can, it
-// removes them at once.
-func (v *visitor) readMarks(ctx context.Context) ([]markRead, error) {
+// removes them at once. With a clock, each row begins with it, and where no mark
+// is there, the others are null.
+func (v *visitor) readMarks(ctx context.Context, clock *int64, args ...any) ([]markRead, error) {
 	var marks []markRead
-	args := []any{v.now, int64(max(v.c.Limit, 16))}
-	err := each(ctx, v.q, v.s.st.marks, args, func(r Rows) error {
-		var seq, due, level, horizon, xmin, xmax number
-		var endpoint text
-		var name optional
-		err := r.Scan(&seq, &endpoint, &name, &due, &level, &horizon, &xmin, &xmax)
-		marks = append(marks, markRead{
-			seq: seq.v, endpoint: string(endpoint), lane: name.v, due: due.v, level: level.v, horizon: horizon.v, xmin: xmin.v, xmax: xmax.v,
-		})
+	var now, seq, due, level, horizon, xmin, xmax number
+	var endpoint text
+	var name optional
+	columns := []any{&now, &seq, &endpoint, &name, &due, &level, &horizon, &xmin, &xmax}
+	if clock == nil {
+		columns = columns[1:]
+	}
+	err := each(ctx, v.q, v.s.st.marks, append(args, int64(max(v.c.Limit, 16))), func(r Rows) error {
+		err := r.Scan(columns...)
+		if clock != nil {
+			*clock = now.v
+		}
+		if !seq.null {
+			marks = append(marks, markRead{
+				seq: seq.v, endpoint: string(endpoint), lane: name.v, due: due.v, level: level.v, horizon: horizon.v, xmin: xmin.v, xmax: xmax.v,
+			})
+		}
 		return err
 	})
 	return marks, err
@@ -73,11 +95,7 @@ func (v *visitor) recheck(ctx context.Context, endpoints []string, wake func(str
 	if len(endpoints) == 0 {
 		return nil
 	}
-	arg, err := names(endpoints)
-	if err != nil {
-		return err
-	}
-	return each(ctx, v.q, v.s.st.markCheck, []any{arg}, func(r Rows) error {
+	return each(ctx, v.q, v.s.st.markCheck, []any{names(endpoints)}, func(r Rows) error {
 		var e text
 		var first, due number
 		err := r.Scan(&e, &first, &due)
@@ -119,8 +137,8 @@ func (v *visitor) passOn(ctx context.Context, marks []markRead) error {
 			later = append(later, markRow{E: m.endpoint, Lane: m.lane, Due: v.now + micros(delay), Level: m.level + 1, Horizon: horizon})
 		}
 	}
-	if v.s.d == MySQL { // where reading them did not remove them
-		if err := v.q.Exec(ctx, v.s.st.marksGone, seqs(gone)); err != nil {
+	if v.s.d != PostgreSQL { // where reading them did not remove them
+		if err := write(ctx, v.s, v.q, v.s.st.marksGone, gone); err != nil {
 			return err
 		}
 	}
@@ -200,13 +218,10 @@ func (s *Store) promoteLanes(ctx context.Context, q Querier, lanes []laneKey, no
 		}
 		return err
 	})
-	if err != nil || len(heads) == 0 {
+	if err != nil {
 		return empty, err
 	}
-	if arg, err = list(heads); err != nil {
-		return nil, err
-	}
-	return empty, q.Exec(ctx, s.st.promote, arg)
+	return empty, write(ctx, s, q, s.st.promote, heads)
 }
 
 // watchLanes leaves marks for ordered lanes that were seen empty.

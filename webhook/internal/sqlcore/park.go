@@ -70,21 +70,17 @@ func (s *Store) unmark(ctx context.Context, q Querier, endpoints []string) error
 	if len(endpoints) == 0 {
 		return nil
 	}
-	arg, err := names(endpoints)
-	if err != nil {
-		return err
-	}
 	var marks []int64
-	err = each(ctx, q, s.st.parkMarks, []any{arg}, func(r Rows) error {
+	err := each(ctx, q, s.st.parkMarks, []any{names(endpoints)}, func(r Rows) error {
 		var seq number
 		err := r.Scan(&seq)
 		marks = append(marks, seq.v)
 		return err
 	})
-	if err != nil || len(marks) == 0 {
+	if err != nil {
 		return err
 	}
-	return q.Exec(ctx, s.st.marksGone, seqs(marks))
+	return write(ctx, s, q, s.st.marksGone, marks)
 }
 
 // Extend implements webhook.Extender.
@@ -141,13 +137,7 @@ func (s *Store) extend(ctx context.Context, q Querier, leases []webhook.Lease, l
 			stale = append(stale, i)
 		}
 	}
-	if len(rows) == 0 {
-		return stale, nil
-	}
-	if arg, err = list(rows); err != nil {
-		return nil, err
-	}
-	if err := q.Exec(ctx, s.st.extend, arg); err != nil {
+	if err := write(ctx, s, q, s.st.extend, rows); err != nil {
 		return nil, err
 	}
 	return stale, s.forward(ctx, q, turns, now)

@@ -89,7 +89,7 @@ func (s *Store) purge(ctx context.Context, q Querier, p webhook.Purge, beyond in
 		query string
 		ids   []int64
 	}{{s.st.goneAttempts, gone}, {s.st.goneDeliveries, gone}, {s.st.goneFinals, finals}} {
-		if err := q.Exec(ctx, step.query, seqs(step.ids)); err != nil {
+		if err := write(ctx, s, q, step.query, step.ids); err != nil {
 			return 0, err
 		}
 	}
@@ -100,19 +100,12 @@ func (s *Store) purge(ctx context.Context, q Querier, p webhook.Purge, beyond in
 // message locks it, so it is either seen here or stores the message anew.
 func (s *Store) purgeMessages(ctx context.Context, q Querier, ids []string) error {
 	for _, query := range []string{s.st.messageLock, s.st.message} {
-		arg, err := names(ids)
-		if err != nil {
-			return err
-		}
-		if ids, err = s.ids(ctx, q, query, arg); err != nil || len(ids) == 0 {
+		var err error
+		if ids, err = s.ids(ctx, q, query, names(ids)); err != nil || len(ids) == 0 {
 			return err
 		}
 	}
-	arg, err := names(ids)
-	if err != nil {
-		return err
-	}
-	return q.Exec(ctx, s.st.goneMessages, arg)
+	return write(ctx, s, q, s.st.goneMessages, ids)
 }
 
 // ids reads a column of texts.

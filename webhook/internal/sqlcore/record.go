@@ -20,11 +20,25 @@ type record struct {
 }
 
 func (d *record) scan(r Rows, more ...any) error {
-	return r.Scan(append([]any{
+	return r.Scan(append(d.columns(), more...)...)
+}
+
+// columns are where a row goes.
+func (d *record) columns() []any {
+	return []any{
 		&d.seq, &d.id, &d.message, &d.endpoint, &d.body, &d.policy, &d.ordered, &d.key, &d.of, &d.dedup,
 		&d.inline, &d.created, &d.state, &d.reason, &d.attempts, &d.ended,
 		&d.openAttempts, &d.unsure, &d.due, &d.ready, &d.q,
-	}, more...)...)
+	}
+}
+
+// openColumns are where a row of an open delivery goes, of which a claim needs
+// no more.
+func (d *record) openColumns() []any {
+	return []any{
+		&d.seq, &d.id, &d.message, &d.endpoint, &d.body, &d.policy, &d.ordered, &d.key, &d.of, &d.dedup,
+		&d.inline, &d.created, &d.openAttempts, &d.due,
+	}
 }
 
 // delivery turns the row into a delivery. With an error, it has what could be
@@ -100,14 +114,10 @@ func (s *Store) readMessages(ctx context.Context, q Querier, ids []string) (map[
 	if len(ids) == 0 {
 		return found, nil
 	}
-	arg, err := s.idsOf(ids)
-	if err != nil {
-		return nil, err
-	}
 	var decoder bodiesDecoder
-	err = each(ctx, q, s.st.messages, []any{arg}, func(r Rows) error {
-		var id, kind, event, source, bodies text
-		var happened number
+	var id, kind, event, source, bodies text // of one row after the other
+	var happened number
+	err := each(ctx, q, s.st.messages, []any{s.idsOf(ids)}, func(r Rows) error {
 		var data []byte // not a blob, which would be copied once more
 		if err := r.Scan(&id, &kind, &happened, &event, &source, &bodies, &data); err != nil {
 			return err
@@ -124,8 +134,8 @@ func (s *Store) readMessages(ctx context.Context, q Querier, ids []string) (map[
 	return found, err
 }
 
-// idsOf encodes ids as readMessages asks for them.
-func (s *Store) idsOf(ids []string) (string, error) {
+// idsOf encodes ids as readMessages and settler.lock ask for them.
+func (s *Store) idsOf(ids []string) string {
 	if s.d != PostgreSQL {
 		return names(ids)
 	}
@@ -133,5 +143,5 @@ func (s *Store) idsOf(ids []string) (string, error) {
 	for _, id := range ids {
 		a.string(id)
 	}
-	return a.text(), nil
+	return a.text()
 }

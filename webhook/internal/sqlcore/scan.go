@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The columns below take whatever a driver gives, so that one row that was
@@ -88,19 +89,21 @@ func list[T any](rows []T) (string, error) {
 	return b.String(), nil
 }
 
-// names encodes ids as rows with the column e.
-func names(ids []string) (string, error) {
-	type row struct {
-		E string `json:"e"`
+// asStored is an id as it comes back from the database it was sent to as JSON.
+func asStored(id string) string {
+	if utf8.ValidString(id) {
+		return id
 	}
-	rows := make([]row, len(ids))
-	for i, id := range ids {
-		rows[i].E = id
-	}
-	return list(rows)
+	return string([]rune(id))
 }
 
-// seqs encodes integers as rows with the column s.
+// names encodes texts as Dialect.values takes them.
+func names(ids []string) string {
+	text, _ := list(ids) // strings never fail
+	return text
+}
+
+// seqs encodes integers as Dialect.values takes them.
 func seqs(ids []int64) string {
 	b := make([]byte, 0, 16*len(ids)+2)
 	b = append(b, '[')
@@ -108,9 +111,7 @@ func seqs(ids []int64) string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, `{"s":`...)
 		b = strconv.AppendInt(b, id, 10)
-		b = append(b, '}')
 	}
 	return string(append(b, ']'))
 }

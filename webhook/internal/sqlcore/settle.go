@@ -83,28 +83,38 @@ func (w *settler) run(ctx context.Context) error {
 
 // lock finds and locks what the items may settle.
 func (w *settler) lock(ctx context.Context) error {
-	rows := make([]tokenRow, len(w.items))
+	type claim struct {
+		id    string
+		token int64
+	}
+	ids := make([]string, len(w.items))
+	items := make(map[claim]int, len(w.items))
+	var tokens array
 	for i := range w.items {
-		rows[i] = tokenRow{N: i, ID: w.items[i].ID, Token: w.items[i].Token}
+		ids[i] = asStored(w.items[i].ID)
+		tokens.number(w.items[i].Token)
+		key := claim{ids[i], w.items[i].Token}
+		if _, twice := items[key]; !twice {
+			items[key] = i
+		}
 	}
-	arg, err := list(rows)
-	if err != nil {
-		return err
+	args := []any{w.s.idsOf(ids)}
+	if w.s.d == PostgreSQL {
+		args = append(args, tokens.text())
 	}
-	taken := map[int64]bool{}
 	valid := make([]bool, len(w.items))
-	err = each(ctx, w.q, w.s.st.settling, []any{arg}, func(r Rows) error {
-		var now, n, seq, ready, attempts number
-		var endpoint text
+	err := each(ctx, w.q, w.s.st.settling, args, func(r Rows) error {
+		var now, token, seq, ready, attempts number
+		var id, endpoint text
 		var name optional
-		if err := r.Scan(&now, &n, &seq, &endpoint, &name, &ready, &attempts); err != nil {
+		if err := r.Scan(&now, &id, &token, &seq, &endpoint, &name, &ready, &attempts); err != nil {
 			return err
 		}
 		w.now = max(w.now, now.v)
-		if !taken[seq.v] { // the same item twice settles once
-			taken[seq.v], valid[n.v] = true, true
+		if i, ok := items[claim{string(id), token.v}]; ok && !valid[i] { // the same item twice settles once
+			valid[i] = true
 			w.rows = append(w.rows, running{
-				item: int(n.v), seq: seq.v, endpoint: string(endpoint), lane: name.v, ready: ready.v, attempts: attempts.v,
+				item: i, seq: seq.v, endpoint: string(endpoint), lane: name.v, ready: ready.v, attempts: attempts.v,
 			})
 		}
 		return nil
@@ -167,14 +177,7 @@ func (w *settler) again(ctx context.Context) error {
 		}
 		rows = append(rows, out)
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	arg, err := list(rows)
-	if err != nil {
-		return err
-	}
-	return w.q.Exec(ctx, w.s.st.again, arg)
+	return write(ctx, w.s, w.q, w.s.st.again, rows)
 }
 
 // endRow is what a delivery's end writes.
@@ -213,14 +216,26 @@ func (s *Store) finish(ctx context.Context, q Querier, rows []endRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	gone, alike := make([]int64, len(rows)), true
+	for i := range rows {
+		gone[i] = rows[i].Seq
+		kind := rows[0]
+		kind.Seq = rows[i].Seq
+		alike = alike && rows[i] == kind
+	}
+	if s.d != PostgreSQL {
+		if err := write(ctx, s, q, s.st.unqueue, gone); err != nil {
+			return err
+		}
+	}
+	if r := &rows[0]; s.d == SQLite && alike { // as most are
+		return q.Exec(ctx, s.st.newEndsAlike, seqs(gone), int64(r.State), r.Reason, r.Attempts, r.Ended)
+	}
 	arg, err := list(rows)
 	if err != nil {
 		return err
 	}
-	if err := q.Exec(ctx, s.st.unqueue, arg); err != nil || s.d == PostgreSQL {
-		return err
-	}
-	return q.Exec(ctx, s.st.newEnds, arg)
+	return q.Exec(ctx, s.d.pick(s.st.newEnds, s.st.unqueue, s.st.newEnds), arg)
 }
 
 func (w *settler) attempts(ctx context.Context) error {
@@ -236,8 +251,11 @@ func (w *settler) attempts(ctx context.Context) error {
 		}
 		rows = append(rows, row{Seq: w.rows[i].seq, Record: encodeAttempt(a)})
 	}
-	if len(rows) == 0 {
+	switch {
+	case len(rows) == 0:
 		return nil
+	case w.s.d == SQLite:
+		return repeat(ctx, w.q, w.s.st.newAttempt, len(rows), func(i int) []any { return []any{rows[i].Seq, string(rows[i].Record)} })
 	}
 	arg, err := list(rows)
 	if err != nil {

@@ -9,7 +9,20 @@ import (
 
 // onceRows are items as the statement takes them that settles all of a batch:
 // a text for each column, which is read for a third of what JSON costs there.
-type onceRows struct{ n, id, token, state, reason, unsent, healthy, record array }
+// The attempts are lines, or empty: in an array, every quote of their JSON would
+// have to be escaped here and unescaped there.
+type onceRows struct {
+	n, id, token, state, reason, unsent, healthy array
+	records                                      []byte
+}
+
+func newOnceRows(n int) onceRows {
+	return onceRows{
+		n: make(array, 0, 4*n), id: make(array, 0, 40*n), token: make(array, 0, 20*n), state: make(array, 0, 2*n),
+		reason: make(array, 0, 3*n), unsent: make(array, 0, 2*n), healthy: make(array, 0, 2*n),
+		records: make([]byte, 0, attemptSize*n),
+	}
+}
 
 // once settles a batch of ends by one statement, where that can be: on
 // PostgreSQL, and if no lane changes with it. done is false where nothing was
@@ -21,7 +34,7 @@ func (w *settler) once(ctx context.Context) (done bool, err error) {
 	}
 	args := []any{
 		rows.n.text(), rows.id.text(), rows.token.text(), rows.state.text(),
-		rows.reason.text(), rows.unsent.text(), rows.healthy.text(), rows.record.text(),
+		rows.reason.text(), rows.unsent.text(), rows.healthy.text(), string(rows.records),
 	}
 	valid := make([]bool, len(w.items))
 	lanes := false
@@ -44,6 +57,7 @@ func (w *settler) ends() (rows onceRows, ok bool) {
 	if w.s.d != PostgreSQL {
 		return rows, false
 	}
+	rows = newOnceRows(len(w.items))
 	seen := make(map[string]bool, len(w.items))
 	for i := range w.items {
 		it := &w.items[i]
@@ -58,11 +72,12 @@ func (w *settler) ends() (rows onceRows, ok bool) {
 		rows.reason.string(plain(it.Reason))
 		rows.unsent.flag(it.Unsent)
 		rows.healthy.flag(it.Health == webhook.Healthy)
-		if it.Attempt == nil {
-			rows.record.null()
-			continue
+		if i > 0 {
+			rows.records = append(rows.records, '\n')
 		}
-		rows.record.string(string(encodeAttempt(it.Attempt)))
+		if it.Attempt != nil {
+			rows.records = appendAttempt(rows.records, it.Attempt)
+		}
 	}
 	return rows, true
 }
@@ -70,11 +85,13 @@ func (w *settler) ends() (rows onceRows, ok bool) {
 // once is the text for it. Nothing is written where an ordered lane, a probe
 // or a failure is concerned. A row is not locked before it goes: where somebody
 // else was quicker, the DELETE looks at its state and token again. OFFSET 0 keeps
-// a plan made for few lanes from reading all of them once they are many.
+// a plan made for few lanes from reading all of them once they are many, and the
+// queue from being joined by state or token, which many rows have in common.
 func (st *statements) once() {
-	st.settleOnce = `WITH j AS MATERIALIZED (SELECT * FROM ` + arrays("n i", "i t", "k i", "st i", "r t", "b i", "h i", "x t") + `),
- q AS MATERIALIZED (SELECT j.*, q.seq, q.endpoint_id, q.lane FROM j CROSS JOIN outhook_delivery d CROSS JOIN outhook_queue q
-  WHERE d.id = j.i AND q.seq = d.seq AND q.state = 2 AND q.token = j.k ORDER BY q.seq),
+	st.settleOnce = `WITH j AS MATERIALIZED (SELECT * FROM ` + arrays("n i", "i t", "k i", "st i", "r t", "b i", "h i", "x l") + `),
+ q AS MATERIALIZED (SELECT j.*, q.seq, q.endpoint_id, q.lane FROM j CROSS JOIN outhook_delivery d
+  CROSS JOIN LATERAL (SELECT * FROM outhook_queue q WHERE q.seq = d.seq OFFSET 0) q
+  WHERE d.id = j.i AND q.state = 2 AND q.token = j.k ORDER BY q.seq),
  c AS MATERIALIZED (SELECT CASE WHEN EXISTS (SELECT 1 FROM q WHERE q.lane IS NOT NULL) OR EXISTS (
   SELECT 1 FROM (SELECT q.endpoint_id, max(q.h) AS h FROM q GROUP BY q.endpoint_id) e
   CROSS JOIN LATERAL (SELECT l.probe, l.failures FROM outhook_lane l WHERE l.endpoint_id = e.endpoint_id OFFSET 0) l

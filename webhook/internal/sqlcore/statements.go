@@ -11,13 +11,14 @@ type statements struct {
 
 	// Claim.
 	peek, marks, promoteRead, promote, markLanes, markCheck, marksGone string
-	lanes, laneRows, probes, demote, lockRows, lease, leased           string
+	lanes, laneRows, probes, demote, lockRows, doubt, lease, leased    string
+	skip                                                               string // the end of lanes
 	messages, lanesDone, lanesGone, sweep                              string
 
 	// Settle, Cancel, Extend, Park.
-	settleOnce                                                                string // PostgreSQL only
-	settling, again, unqueue, attempt, laneState, laneMake, laneLock, laneSet string
-	cancel, extendLock, extend, park, parkMarks                               string
+	settleOnce                                                                                          string // PostgreSQL only
+	settling, again, unqueue, newEndsAlike, attempt, newAttempt, laneState, laneMake, laneLock, laneSet string
+	cancel, extendLock, extend, park, parkMarks                                                         string
 
 	// History.
 	delivery, attempts, message, counts                    string
@@ -36,7 +37,6 @@ type statements struct {
 const (
 	columns = `d.seq, d.id, d.message_id, d.endpoint_id, d.body, d.policy, d.ordered, d.lane_key, d.of_id, d.dedup, d.inline, d.created, `
 	ended   = `f.state, f.reason, f.attempts, f.ended, `
-	open    = `NULL, NULL, NULL, NULL, `
 )
 
 func build(d Dialect) *statements {
@@ -107,9 +107,9 @@ func (st *statements) all() []*string {
 	return []*string{
 		&st.version, &st.clock, &st.begin, &st.enqueue, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
 		&st.heads, &st.awake, &st.newQueue, &st.newMarks, &st.newEnds, &st.peek, &st.marks,
-		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes,
-		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.lease, &st.leased, &st.messages, &st.lanesDone,
-		&st.lanesGone, &st.sweep, &st.settleOnce, &st.settling, &st.again, &st.unqueue, &st.attempt, &st.laneState,
+		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes, &st.skip,
+		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.doubt, &st.lease, &st.leased, &st.messages, &st.lanesDone,
+		&st.lanesGone, &st.sweep, &st.settleOnce, &st.settling, &st.again, &st.unqueue, &st.newEndsAlike, &st.attempt, &st.newAttempt, &st.laneState,
 		&st.laneMake, &st.laneLock, &st.laneSet, &st.cancel, &st.extendLock, &st.extend, &st.park, &st.parkMarks,
 		&st.delivery, &st.attempts, &st.message, &st.counts, &st.finals, &st.feedLock, &st.feedNew, &st.feedSet,
 		&st.feedNext, &st.oldest, &st.keepFrom, &st.goneAttempts, &st.goneDeliveries, &st.goneFinals, &st.goneOf,

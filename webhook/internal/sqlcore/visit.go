@@ -29,7 +29,7 @@ func (v *visitor) pick(ctx context.Context, most int, first bool) ([]*visit, err
 			args = append(args, v.c.Skip[min(i, n-1)])
 		}
 	}
-	visits, err := v.pickBy(ctx, query+` ORDER BY l.due`, args, most, v.s.d.sql("{skip}"))
+	visits, err := v.pickBy(ctx, query+` ORDER BY l.due`, args, most, v.s.st.skip)
 	if err != nil || len(visits) > 0 || !first || v.s.d == SQLite {
 		return visits, err
 	}
@@ -78,9 +78,9 @@ func (v *visitor) read(ctx context.Context, visits []*visit, most int) error {
 		by[w.id] = w
 		ids = append(ids, w.id)
 	}
+	var seq, state, unsure, ready, size, head number // of one row after the other
+	var id, name text
 	keep := func(r Rows) error {
-		var seq, state, unsure, ready, size, head number
-		var id, name text
 		err := r.Scan(&seq, &id, &name, &state, &unsure, &ready, &size, &head)
 		if w := by[string(id)]; w != nil {
 			w.rows = append(w.rows, candidate{
@@ -93,10 +93,7 @@ func (v *visitor) read(ctx context.Context, visits []*visit, most int) error {
 	if v.s.d == MySQL {
 		err = v.readUnion(ctx, ids, most, keep)
 	} else {
-		var arg string
-		if arg, err = names(ids); err == nil {
-			err = each(ctx, v.q, v.s.st.laneRows, []any{arg, int64(most)}, keep)
-		}
+		err = each(ctx, v.q, v.s.st.laneRows, []any{names(ids), int64(most)}, keep)
 	}
 	for _, w := range visits {
 		slices.SortFunc(w.rows, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.ready, b.ready), cmp.Compare(a.seq, b.seq)) })
@@ -134,10 +131,7 @@ func (v *visitor) behead(w *visit) {
 }
 
 func (v *visitor) demote(ctx context.Context) error {
-	if len(v.demoted) == 0 {
-		return nil
-	}
-	err := v.q.Exec(ctx, v.s.st.demote, seqs(v.demoted))
+	err := write(ctx, v.s, v.q, v.s.st.demote, v.demoted)
 	v.demoted = v.demoted[:0]
 	return err
 }
@@ -184,7 +178,8 @@ type laneTurn struct {
 	Probe *int64 `json:"p"`
 }
 
-// depart gives each visited lane its next turn.
+// depart gives each visited lane its next turn, and removes the lanes in which
+// nothing is left.
 func (v *visitor) depart(ctx context.Context, visits []*visit) error {
 	var rows []laneTurn
 	var gone []string
@@ -202,28 +197,10 @@ func (v *visitor) depart(ctx context.Context, visits []*visit) error {
 			v.cold[w.id] = true
 		}
 	}
-	return v.write(ctx, rows, gone)
-}
-
-// write stores the turns, and removes the lanes in which nothing is left.
-func (v *visitor) write(ctx context.Context, rows []laneTurn, gone []string) error {
-	if len(gone) > 0 {
-		arg, err := names(gone)
-		if err != nil {
-			return err
-		}
-		if err := v.q.Exec(ctx, v.s.st.lanesGone, arg); err != nil {
-			return err
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	arg, err := list(rows)
-	if err != nil {
+	if err := write(ctx, v.s, v.q, v.s.st.lanesGone, gone); err != nil {
 		return err
 	}
-	return v.q.Exec(ctx, v.s.st.lanesDone, arg)
+	return write(ctx, v.s, v.q, v.s.st.lanesDone, rows)
 }
 
 func (w *visit) leaves(turn int64) laneTurn {
