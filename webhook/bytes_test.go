@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ type kept struct {
 }
 
 func (k *kept) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
-	k.batches = append(k.batches, b)
+	k.batches = append(k.batches, &webhook.Batch{Message: b.Message, Deliveries: slices.Clone(b.Deliveries)})
 	return k.Store.Enqueue(ctx, b)
 }
 

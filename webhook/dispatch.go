@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/outhook/outhook/retry"
@@ -133,6 +134,23 @@ type dispatched struct {
 	job      job   // of what is volatile
 }
 
+// many keeps the memory of the deliveries of events with many endpoints, on
+// their way into the Queue: the largest thing that such a Dispatch needs, and the
+// shortest-lived.
+type many struct{ pool sync.Pool }
+
+func (m *many) get(n int) []Delivery {
+	if p, ok := m.pool.Get().(*[]Delivery); ok && cap(*p) >= n {
+		return (*p)[:n]
+	}
+	return make([]Delivery, n)
+}
+
+func (m *many) put(used []Delivery) {
+	clear(used)
+	m.pool.Put(&used)
+}
+
 // write encodes the event for its endpoints, stores what is to be stored and
 // starts what is volatile. A nil outbox means the Queue.
 func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt, error) {
@@ -144,7 +162,7 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 	one, kept := &dispatched{}, &encoded{}
 	deliveries, receipts := one.delivery[:], one.receipt[:]
 	if n > 1 {
-		deliveries, receipts = make([]Delivery, n), make([]Receipted, n)
+		deliveries, receipts = d.many.get(n), make([]Receipted, n)
 	}
 	all, m := newIDs(w.now, n), &kept.msg
 	m.ID, m.Type, m.Time, m.EventID, m.Source = all.message(), w.kind, w.time, w.eventID, w.source
@@ -180,6 +198,9 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 	}
 	if outbox == nil { // else nothing is committed yet
 		d.launch(ctx, w, one, m, deliveries, receipts, stored)
+		if stored == n && n > 1 {
+			d.many.put(deliveries) // no job holds one, and the Queue keeps none
+		}
 	}
 	d.dispatchedHook(ctx, m, receipt)
 	return receipt, nil

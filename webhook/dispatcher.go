@@ -30,6 +30,7 @@ type Dispatcher struct {
 	settles    settles
 	rates      rates
 	chunks     chunks
+	many       many
 	tooLong    error // the cause where a call of the store is ended by StoreTimeout
 
 	wake     chan struct{} // capacity 1

@@ -52,8 +52,10 @@ type Outbox interface {
 	Enqueue(ctx context.Context, b *Batch) ([]Existing, error)
 }
 
-// Batch is a message with its deliveries. Enqueue keeps what b points to, and
-// the caller does not change it afterwards.
+// Batch is a message with its deliveries. Enqueue may keep the message, which
+// nobody changes any more, and what a delivery points to. The slice of
+// deliveries is used again once a Queue's Enqueue has returned nil: a store must
+// not keep it. The Outbox of a transaction may, until that ends.
 type Batch struct {
 	Message    *Message
 	Deliveries []Delivery

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/outhook/outhook/payload"
@@ -25,6 +26,11 @@ func enqueueCases() []testCase {
 			name:        "enqueue/inline",
 			explanation: "an endpoint that is not registered travels with its delivery, secrets included; without them nothing can be signed",
 			run:         enqueueInline,
+		},
+		{
+			name:        "enqueue/memory",
+			explanation: "the dispatcher uses the memory of a batch's deliveries again once Enqueue, or EnqueueAll, has returned nil",
+			run:         enqueueMemory,
 		},
 		{
 			name:        "enqueue/final",
@@ -172,6 +178,32 @@ func enqueueInline(ctx context.Context, e *env) {
 	e.sameEndpoint(bare.Deliveries[0].Inline, got[bare.Deliveries[0].ID].Delivery.Inline)
 	if ep := got[none.Deliveries[0].ID].Delivery.Inline; ep != nil {
 		e.errorf("a delivery without inline endpoint came back with one: %v", ep)
+	}
+}
+
+func enqueueMemory(ctx context.Context, e *env) {
+	batches := []*webhook.Batch{e.event("first", "a", "b"), e.event("second", "a", "c")}
+	want := [][]webhook.Delivery{slices.Clone(batches[0].Deliveries), slices.Clone(batches[1].Deliveries)}
+	if _, ok := e.Queue.(webhook.BatchOutbox); ok {
+		e.enqueueAll(ctx, batches)
+	} else {
+		e.enqueue(ctx, e.Queue, batches[0])
+		e.enqueue(ctx, e.Queue, batches[1])
+	}
+	one := e.event("third", "d")
+	want = append(want, slices.Clone(one.Deliveries))
+	e.enqueue(ctx, e.Queue, one)
+	for _, b := range append(batches, one) {
+		other := e.event("other", slices.Repeat([]string{"x"}, len(b.Deliveries))...)
+		copy(b.Deliveries, other.Deliveries)
+	}
+	var ids []string
+	for _, d := range slices.Concat(want...) {
+		ids = append(ids, d.ID)
+	}
+	got := e.want(ctx, e.Queue, webhook.Claim{}, ids...)
+	for _, d := range slices.Concat(want...) {
+		e.sameDelivery(d, got[d.ID].Delivery)
 	}
 }
 

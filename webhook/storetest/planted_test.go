@@ -26,7 +26,7 @@ type planted struct {
 // sees a fault.
 func TestPlantedFaults(t *testing.T) {
 	all := slices.Concat(
-		claimFaults(), leaseFaults(), limitFaults(), settleFaults(), enqueueFaults(), bodyFaults(), txFaults(),
+		claimFaults(), leaseFaults(), limitFaults(), settleFaults(), enqueueFaults(), memoryFaults(), bodyFaults(), txFaults(),
 		laneFaults(), endpointFaults(), historyFaults(), listingFaults(), otherFaults(),
 	)
 	seen := map[string]bool{}
