@@ -37,9 +37,9 @@ func TestServerAway(t *testing.T) {
 			causes: []string{"connection refused", "unexpected EOF", "connection reset", "SQLSTATE 57P0", "broken pipe", "bad connection", "deadline exceeded", "i/o timeout"},
 		},
 		{
-			name:   "frozen",
-			take:   func(t *testing.T, s *server) { t.Helper(); s.freeze(t) },
-			give:   func(t *testing.T, s *server) { t.Helper(); s.thaw(t) },
+			name: "frozen",
+			take: func(t *testing.T, s *server) { t.Helper(); s.freeze(t) },
+			give: func(t *testing.T, s *server) { t.Helper(); s.thaw(t) },
 			// database/sql calls a connection bad whose ping before use does not return in time.
 			causes: []string{"deadline exceeded", "i/o timeout", "bad connection"},
 		},
