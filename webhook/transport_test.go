@@ -5,18 +5,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -163,88 +156,6 @@ func TestTransportProtocols(t *testing.T) {
 			mustSend(t, open(t, Transport{Name: "x", Private: loopback(), RootCAs: poolOf(s), HTTP1Only: tt.http1Only}), s.URL)
 			if got := int(major.Load()); got != tt.want {
 				t.Errorf("the server saw HTTP/%d, want HTTP/%d", got, tt.want)
-			}
-		})
-	}
-}
-
-func TestTransportTLS(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(echo))
-	defer s.Close()
-	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	var unknown *tls.CertificateVerificationError
-	if err := wantError(t, open(t, Transport{Name: "x", Private: loopback()}), s.URL); !errors.As(err, &unknown) {
-		t.Errorf("RoundTrip = %v, want a certificate error", err)
-	}
-	old := httptest.NewUnstartedServer(http.HandlerFunc(echo))
-	old.Config.ErrorLog = s.Config.ErrorLog
-	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
-	old.StartTLS()
-	defer old.Close()
-	err := wantError(t, open(t, Transport{Name: "x", Private: loopback(), RootCAs: poolOf(old)}), old.URL)
-	if !strings.Contains(err.Error(), "protocol version") {
-		t.Errorf("RoundTrip to TLS 1.1 = %v, want a version error", err)
-	}
-}
-
-// certificate makes a client certificate with a name of its own.
-func certificate(t *testing.T, name string) *tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-// TestTransportClientCertificate rotates the certificate of a profile in use:
-// open connections keep the one that they began with, new ones bring the new.
-func TestTransportClientCertificate(t *testing.T) {
-	for _, http1Only := range []bool{true, false} {
-		t.Run(fmt.Sprintf("http1 only %t", http1Only), func(t *testing.T) {
-			var name atomic.Value
-			receiver := func() *httptest.Server {
-				s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					name.Store(r.TLS.PeerCertificates[0].Subject.CommonName)
-					if r.URL.Path == "/last" {
-						w.Header().Set("Connection", "close")
-					}
-				}))
-				s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
-				s.EnableHTTP2 = true
-				s.StartTLS()
-				t.Cleanup(s.Close)
-				return s
-			}
-			a, b := receiver(), receiver()
-			var current atomic.Pointer[tls.Certificate]
-			rt := open(t, Transport{
-				Name: "x", Private: loopback(), RootCAs: poolOf(a), HTTP1Only: http1Only,
-				ClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return current.Load(), nil },
-			})
-			current.Store(certificate(t, "first"))
-			want := func(why, url, cert string) {
-				t.Helper()
-				mustSend(t, rt, url)
-				if got := name.Load(); got != cert {
-					t.Errorf("%s brought the certificate %v, want %s", why, got, cert)
-				}
-			}
-			want("the first connection", a.URL, "first")
-			current.Store(certificate(t, "renewed"))
-			want("the same connection", a.URL+"/last", "first")
-			want("a connection to another host", b.URL, "renewed")
-			if http1Only { // on HTTP/2 the server lets go of the connection later
-				want("the next connection", a.URL, "renewed")
 			}
 		})
 	}
@@ -398,73 +309,5 @@ func TestTransportOwnDialer(t *testing.T) {
 	}
 	if want := "tcp receiver.example:80"; asked != want {
 		t.Errorf("the dialer was asked for %q, want %q", asked, want)
-	}
-}
-
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-func TestTransportErrors(t *testing.T) {
-	own := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
-	dial := func(context.Context, string, string) (net.Conn, error) { return nil, io.EOF }
-	proxy := &url.URL{Scheme: "http", Host: "proxy.example:3128"}
-	for _, tt := range []struct {
-		name    string
-		profile Transport
-		want    []string // none: no error
-	}{
-		{name: "zero", profile: Transport{}},
-		{name: "own round tripper", profile: Transport{Name: "x", RoundTripper: own}},
-		{name: "proxy and certificates", profile: Transport{Proxy: proxy, RootCAs: x509.NewCertPool()}},
-		{name: "dialer and timeouts", profile: Transport{DialContext: dial, TLSTimeout: time.Second}},
-		{name: "prefix", profile: Transport{Private: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/8")}}, want: []string{"write 10.0.0.0/8"}},
-		{name: "negative", profile: Transport{DNSTimeout: -1, MaxIdle: -1}, want: []string{"DNSTimeout must not be negative", "MaxIdle must not be negative"}},
-		{name: "proxy scheme", profile: Transport{Proxy: &url.URL{Scheme: "ftp", Host: "h"}}, want: []string{"http, https, socks5 or socks5h"}},
-		{name: "proxy host", profile: Transport{Proxy: &url.URL{Scheme: "http", Host: ":3128"}}, want: []string{"a Proxy needs a host"}},
-		{name: "proxy and private", profile: Transport{Proxy: proxy, Private: loopback()}, want: []string{"Private has no effect beside Proxy"}},
-		{name: "dialer and guard", profile: Transport{DialContext: dial, Deny: loopback(), Proxy: proxy}, want: []string{"Deny has no effect beside DialContext", "Proxy has no effect"}},
-		{name: "round tripper and all", profile: Transport{RoundTripper: own, DialContext: dial, HTTP1Only: true, MaxHeaderBytes: 1}, want: []string{"DialContext has no effect beside RoundTripper", "HTTP1Only", "MaxHeaderBytes"}},
-		{name: "joined", profile: Transport{MaxIdle: -1, Proxy: &url.URL{}, NAT64: loopback()}, want: []string{"MaxIdle", "scheme", "RFC 6052", "beside Proxy"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := tt.profile.build(4, nil)
-			if (err == nil) != (len(tt.want) == 0) {
-				t.Fatalf("build(%v) = %v, want an error: %t", tt.profile, err, len(tt.want) > 0)
-			}
-			for _, want := range tt.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("build(%v) = %v, want %q in it", tt.profile, err, want)
-				}
-			}
-		})
-	}
-}
-
-func TestTransportKeepsSecrets(t *testing.T) {
-	profile := Transport{
-		Name: "partner", Private: loopback(),
-		Proxy: &url.URL{Scheme: "http", User: url.UserPassword("user", "c4n4ry"), Host: "proxy.example:3128"},
-	}
-	var out bytes.Buffer
-	for _, v := range []any{profile, &profile, []Transport{profile}, struct{ T Transport }{profile}} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
-			fmt.Fprintf(&out, verb+"\n", v)
-		}
-		data, err := json.Marshal(v)
-		if err != nil {
-			t.Errorf("json.Marshal(%v) = %v, want nil", v, err)
-		}
-		out.Write(data)
-		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "transport", v)
-		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "transport", v)
-	}
-	_, err := (&Transport{Proxy: &url.URL{Scheme: "ftp", User: profile.Proxy.User, Host: "c4n4ry"}}).build(1, nil)
-	fmt.Fprint(&out, err)
-	if strings.Contains(out.String(), "c4n4ry") {
-		t.Errorf("the output holds the canary:\n%s", out.String())
-	}
-	if want := `transport "partner" into [127.0.0.0/8] by proxy proxy.example:3128`; profile.String() != want {
-		t.Errorf("String() = %s, want %s", profile.String(), want)
 	}
 }
