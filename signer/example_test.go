@@ -2,7 +2,6 @@ package signer_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -76,79 +75,6 @@ func ExampleKey_Until() {
 	// Output:
 	// 2 signatures
 	// until=2021-02-26T15:02:10Z;whsec_***
-}
-
-// Reveal is for the store, ParseKey for reading it back; everything else prints
-// asterisks, and asterisks are not taken for a key.
-func ExampleKey_Reveal() {
-	key, err := signer.RawSecret("a secret that a vendor gave")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%v %+v %#v\n", key, key, key)
-	fmt.Println(key.Reveal())
-
-	_, err = signer.ParseKey(key.String())
-	fmt.Println(errors.Is(err, signer.ErrRedacted))
-	// Output:
-	// raw:*** raw:*** raw:***
-	// raw:a secret that a vendor gave
-	// true
-}
-
-func ExampleParseKey() {
-	key, err := signer.ParseKey("until=2027-01-01T00:00:00Z;whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(key.Kind(), key.Ends().Year(), key.Live(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)))
-
-	_, err = signer.ParseKey("no prefix: decoded or literal?")
-	fmt.Println(err)
-	// Output:
-	// whsec_ 2027 false
-	// invalid key: none of the prefixes whsec_, raw:, token:, whsk_, whpk_
-}
-
-// A form or a JSON API that shows an endpoint shows no secret.
-func ExampleKey_MarshalJSON() {
-	b, err := json.Marshal(struct{ Secrets []signer.Key }{Secrets: []signer.Key{signer.GenerateSecret()}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(string(b))
-	// Output: {"Secrets":["whsec_***"]}
-}
-
-func ExampleKey_Public() {
-	private, err := signer.ParsePrivateKey("whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	public, err := private.Public()
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(private)
-	fmt.Println(public)
-	// Output:
-	// whsk_***
-	// whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=
-}
-
-func ExampleMask() {
-	key, err := signer.Token("hunter22")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%s\n", signer.Mask([]byte(`{"you_sent":"Bearer hunter22"}`), []signer.Key{key}))
-	// Output: {"you_sent":"Bearer ***"}
 }
 
 func ExampleVerifier_VerifyAt() {
@@ -401,23 +327,4 @@ func ExampleNewOAuth2() {
 	}
 	fmt.Println(r.Header.Get("Authorization"))
 	// Output: Bearer 2YotnFZFEjr1zCsicMWpAA
-}
-
-func ExampleHandshake() {
-	var h signer.Handshake = signer.OriginHandshake{Origin: "sender.example"}
-	q, err := h.Ask(signer.Subject{URL: "https://example.com/hook", Time: time.Unix(1614265330, 0)})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(q.Method, q.URL, q.Header)
-
-	_, err = h.Judge(q, signer.Answer{Status: http.StatusOK, Header: http.Header{"Webhook-Allowed-Origin": {"sender.example"}}})
-	fmt.Println(err)
-	_, err = h.Judge(q, signer.Answer{Status: http.StatusOK})
-	fmt.Println(err)
-	// Output:
-	// OPTIONS https://example.com/hook map[Webhook-Request-Origin:[sender.example]]
-	// <nil>
-	// endpoint not verified: WebHook-Allowed-Origin must be sender.example or *
 }
