@@ -3,59 +3,12 @@ package simtest_test
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/outhook/outhook/retry"
 	"github.com/outhook/outhook/webhook"
 )
-
-// rule names what must never happen.
-type rule string
-
-const (
-	ruleLost        rule = "an accepted delivery never ends"
-	ruleUnstored    rule = "what Dispatch accepted is not stored"
-	rulePartial     rule = "a batch is stored in part"
-	ruleTwins       rule = "one event id has two deliveries for one endpoint"
-	ruleUnacked     rule = "delivered without a success that the receiver gave"
-	ruleDenied      rule = "a success that arrived is recorded as a failure"
-	ruleEnding      rule = "an end that the policy does not allow"
-	ruleFinal       rule = "a final state changed"
-	ruleHooks       rule = "a hook told an end that is not stored"
-	ruleEarly       rule = "handed out before its time"
-	ruleDelay       rule = "to be tried again sooner than the policy says"
-	ruleLeased      rule = "handed out while it is leased"
-	ruleUnleased    rule = "sent without a lease"
-	ruleStale       rule = "a stale settlement changed something"
-	ruleUnsettled   rule = "a good settlement changed nothing"
-	ruleParked      rule = "handed out while its endpoint is parked"
-	ruleUnfair      rule = "one endpoint's backlog keeps another waiting"
-	ruleDueOrder    rule = "handed out in another order than due"
-	ruleBounds      rule = "a claim holds more than was asked for"
-	ruleOrder       rule = "an ordered key arrives out of order"
-	ruleHead        rule = "handed out before the first of its key ended"
-	ruleOnce        rule = "sent more often than its policy allows"
-	ruleUnrecorded  rule = "a request without its record"
-	ruleIdentity    rule = "message id or body differ between attempts"
-	ruleSignature   rule = "the signature does not verify, or is old"
-	ruleEdited      rule = "sent by what an endpoint was more than a second ago"
-	ruleRate        rule = "more requests than the store granted"
-	ruleForgotten   rule = "a drain left claimed work behind"
-	ruleDispatch    rule = "Dispatch outlived its context"
-	ruleRefused     rule = "Dispatch fails though nothing is wrong any more"
-	ruleNeverEnds   rule = "Run or Shutdown do not return"
-	ruleInventories rule = "the history tells something else than was settled"
-)
-
-// violation is one thing that happened and must not.
-type violation struct {
-	Rule rule
-	Text string
-}
-
-func (v violation) String() string { return string(v.Rule) + ": " + v.Text }
 
 // pair is what the world below calls a delivery: an event at an endpoint.
 type pair struct {
@@ -232,233 +185,25 @@ func (o *oracle) inactive(id string) {
 	}
 }
 
-// stale is how old what is read at send may be when a request starts.
-const stale = time.Second
-
-// wasSo reports whether the endpoint was active with this host within the last
-// second.
-func (o *oracle) wasSo(id, host string, now time.Time) bool {
-	vs := o.versions[id]
-	for i := range vs {
-		over := now.Add(time.Hour)
-		if i+1 < len(vs) {
-			over = vs[i+1].from
-		}
-		if vs[i].active && vs[i].host == host && !vs[i].from.After(now) && !over.Before(now.Add(-stale)) {
-			return true
-		}
-	}
-	return false
-}
-
-// everInactive reports whether the endpoint was ever disabled or removed.
-func (o *oracle) everStopped(id string) bool {
-	for _, v := range o.versions[id] {
-		if !v.active {
-			return true
-		}
-	}
-	return false
-}
-
-// arrived judges a request that has just reached a receiver. It returns the
-// number of the request among those of its pair.
-func (o *oracle) arrived(endpoint, host, message string, body []byte, verified error) int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	now := time.Now()
-	o.seen["requests"]++
-	p := pair{endpoint, eventOf(body)}
-	a := o.arrivals[p]
-	if a == nil {
-		o.firsts++
-		a = &arrival{first: o.firsts, message: message, body: string(body), ackedAt: map[int]bool{}}
-		o.arrivals[p] = a
-	}
-	a.count++
-	if a.count > 1 {
-		o.seen["repeated requests"]++
-	}
-	o.tell("event %d at %s: request %d arrives", p.event, endpoint, a.count)
-	if a.message != message || a.body != string(body) {
-		o.violate(ruleIdentity, "event %d at %s: %s %q, before %s %q", p.event, endpoint, message, body, a.message, a.body)
-	}
-	if verified != nil {
-		o.violate(ruleSignature, "event %d at %s: %v", p.event, endpoint, verified)
-	}
-	if !o.wasSo(endpoint, host, now) {
-		o.violate(ruleEdited, "event %d at %s, host %s; it was %v", p.event, endpoint, host, o.versions[endpoint])
-	}
-	o.rated(endpoint)
-	o.sent(p, a, now)
-	return a.count
-}
-
-// rated judges a request against the endpoint's rate: each needs a grant of
-// the store. Where the store does not answer, a process counts by itself.
-func (o *oracle) rated(endpoint string) {
-	r := o.rates[endpoint]
-	if r == nil {
+// add begins to track a delivery.
+func (o *oracle) add(m *webhook.Message, d *webhook.Delivery) {
+	if o.tracks[d.ID] != nil {
 		return
 	}
-	r.used++
-	if r.used > r.granted+r.failed*r.limit {
-		o.violate(ruleRate, "%s: %d requests, %d granted, %d times without an answer", endpoint, r.used, r.granted, r.failed)
+	p := pair{d.EndpointID, eventOf(m.Bodies[d.Body].Data)}
+	t := &track{
+		pair: p, id: d.ID, message: m.ID, policy: d.Policy, ordered: d.Ordered, key: d.Key,
+		seq: len(o.tracks), due: time.Now(), created: time.Now(),
 	}
-}
-
-// quota counts the requests that an endpoint's rate allowed.
-type quota struct{ limit, granted, used, failed int }
-
-// sent judges a request against what is known of its delivery.
-func (o *oracle) sent(p pair, a *arrival, now time.Time) {
-	t := o.byPair[p]
-	if t == nil {
-		if a.count > 1 {
-			o.violate(ruleOnce, "event %d at %s, volatile: request %d", p.event, p.endpoint, a.count)
-		}
-		return
+	if d.State.Final() {
+		t.final, t.reason = d.State, d.Reason
+	} else {
+		o.lanes[d.EndpointID] = append(o.lanes[d.EndpointID], t)
 	}
-	switch policy := o.policies[t.policy]; {
-	case t.final != 0:
-		o.violate(ruleFinal, "%v is sent though it is %v", t, t.final)
-	case !t.leased || now.After(t.until):
-		o.violate(ruleUnleased, "%v: leased %v until %v", t, t.leased, t.until.Sub(o.start))
-	case policy.Mode == retry.StoredOnce && a.count > 1:
-		o.violate(ruleOnce, "%v, at most once: request %d", t, a.count)
-	case a.count > maxAttempts(policy):
-		o.violate(ruleOnce, "%v: request %d", t, a.count)
-	case a.count > t.attempts:
-		o.violate(ruleUnrecorded, "%v: request %d, %d attempts were counted", t, a.count, t.attempts)
+	if twin := o.byPair[p]; twin != nil && d.Dedup != "" {
+		o.violate(ruleTwins, "%v and %v", twin, t)
 	}
-}
-
-// answered notes the answer that a receiver gave to a sender that was still
-// there.
-func (o *oracle) answered(endpoint string, body []byte, status int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p := pair{endpoint, eventOf(body)}
-	a := o.arrivals[p]
-	o.tell("event %d at %s: answered %d", p.event, endpoint, status)
-	switch {
-	case status >= 200 && status < 300:
-		a.acked++
-		if t := o.byPair[p]; t != nil {
-			a.ackedAt[t.attempts] = true
-		}
-	case status == 410:
-		a.gone = true
-		o.seen["answers 410"]++
-	}
-}
-
-func maxAttempts(p retry.Policy) int {
-	n := 1
-	for {
-		if _, more := p.Schedule.Next(n); !more {
-			return n
-		}
-		n++
-	}
-}
-
-// open counts the stored deliveries that have not ended.
-func (o *oracle) open() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := 0
-	for _, t := range o.tracks {
-		if t.final == 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// ended judges what a hook tells of a delivery.
-func (o *oracle) ended(d webhook.Delivery) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if t := o.tracks[d.ID]; t != nil && t.final != d.State {
-		o.violate(ruleHooks, "%v: the hook says %v, stored is %v", t, d.State, t.final)
-	}
-}
-
-// drained judges what a worker leaves behind whose Run has returned.
-func (o *oracle) drained(owner string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.seen["drains judged"]++
-	for _, t := range o.tracks {
-		if t.leased && t.owner == owner && !t.lost {
-			o.violate(ruleForgotten, "%v, claimed by %s", t, owner)
-		}
-	}
-}
-
-// verdict judges the world at its end.
-func (o *oracle) verdict() []violation {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, t := range o.tracks {
-		o.seen["ended "+t.final.String()]++
-		switch {
-		case t.final == 0:
-			o.violate(ruleLost, "%v: leased %v, due %v, attempts %d", t, t.leased, t.due.Sub(o.start), t.attempts)
-		case !o.allowed(t):
-			o.violate(ruleEnding, "%v is %v (%q) after %d attempts", t, t.final, t.reason, t.attempts)
-		}
-		if a := o.arrivals[t.pair]; a != nil && a.count > t.records+t.crashed {
-			o.violate(ruleUnrecorded, "%v: %d requests, %d records, %d claims without settlement", t, a.count, t.records, t.crashed)
-		}
-	}
-	for p, id := range o.expected {
-		if o.tracks[id] == nil {
-			o.violate(ruleLost, "event %d at %s is unknown to the store", p.event, p.endpoint)
-		}
-	}
-	o.inOrder()
-	return o.violations
-}
-
-// allowed reports whether a delivery may have ended as it did.
-func (o *oracle) allowed(t *track) bool {
-	a, policy := o.arrivals[t.pair], o.policies[t.policy]
-	switch t.final {
-	case webhook.Delivered:
-		return a != nil && a.acked > 0
-	case webhook.Cancelled:
-		return o.everStopped(t.endpoint)
-	case webhook.Failed:
-		tooOld := strings.Contains(t.reason, "too old") && time.Since(t.created) > policy.MaxAge
-		return t.attempts >= maxAttempts(policy) || tooOld || a != nil && a.gone
-	case webhook.Pending, webhook.Running, webhook.Held, webhook.Duplicate, webhook.Dropped:
-	}
-	return false
-}
-
-// inOrder judges the order of first arrivals of each ordered key: A before B
-// where A's Dispatch returned before B's began.
-func (o *oracle) inOrder() {
-	type came struct {
-		t *track
-		a *arrival
-	}
-	byKey := map[string][]came{}
-	for p, a := range o.arrivals {
-		if t := o.byPair[p]; t != nil && t.ordered {
-			byKey[t.endpoint+" "+t.key] = append(byKey[t.endpoint+" "+t.key], came{t, a})
-		}
-	}
-	for _, list := range byKey {
-		for _, x := range list {
-			for _, y := range list {
-				ex, ey := o.events[x.t.event], o.events[y.t.event]
-				if ex.accepted > 0 && ex.accepted < ey.begun && x.a.first > y.a.first {
-					o.violate(ruleOrder, "%v came first after %v", x.t, y.t)
-				}
-			}
-		}
-	}
+	o.tracks[d.ID] = t
+	o.byPair[p] = t
+	o.tell("%v stored %v", t, d.State)
 }

@@ -1,13 +1,11 @@
 package simtest_test
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/outhook/outhook/retry"
 	"github.com/outhook/outhook/webhook"
 )
 
@@ -74,29 +72,6 @@ func (w *watch) enqueued(ctx context.Context, b *webhook.Batch, existing []webho
 	}
 }
 
-// add begins to track a delivery.
-func (o *oracle) add(m *webhook.Message, d *webhook.Delivery) {
-	if o.tracks[d.ID] != nil {
-		return
-	}
-	p := pair{d.EndpointID, eventOf(m.Bodies[d.Body].Data)}
-	t := &track{
-		pair: p, id: d.ID, message: m.ID, policy: d.Policy, ordered: d.Ordered, key: d.Key,
-		seq: len(o.tracks), due: time.Now(), created: time.Now(),
-	}
-	if d.State.Final() {
-		t.final, t.reason = d.State, d.Reason
-	} else {
-		o.lanes[d.EndpointID] = append(o.lanes[d.EndpointID], t)
-	}
-	if twin := o.byPair[p]; twin != nil && d.Dedup != "" {
-		o.violate(ruleTwins, "%v and %v", twin, t)
-	}
-	o.tracks[d.ID] = t
-	o.byPair[p] = t
-	o.tell("%v stored %v", t, d.State)
-}
-
 // Claim implements webhook.Queue.
 func (w *watch) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, error) {
 	o := w.o
@@ -108,132 +83,6 @@ func (w *watch) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, 
 	}
 	o.claimed(c, got, w.worker)
 	return got, nil
-}
-
-// claimed judges a claim.
-func (o *oracle) claimed(c webhook.Claim, got []webhook.Claimed, worker string) {
-	now := time.Now()
-	bytes := 0
-	counts := map[string]int{}
-	latest := map[string]time.Time{}
-	waiting := o.waiting(c.Skip, now)
-	for i := range got {
-		cl := &got[i]
-		t := o.tracks[cl.Delivery.ID]
-		if t == nil {
-			o.violate(ruleInventories, "%s claimed, which nobody enqueued", cl.Delivery.ID)
-			continue
-		}
-		o.tell("%v claimed by %s, attempt %d, %v old, expired %v", t, worker, cl.Delivery.Attempts, cl.Age, cl.Expired)
-		o.handedOut(t, now)
-		counts[t.endpoint]++
-		bytes += len(cl.Message.Bodies[cl.Delivery.Body].Data)
-		if due := t.dueBy(); !t.ordered && due.Before(latest[t.endpoint]) {
-			o.violate(ruleDueOrder, "%v comes after what is due later", t)
-		} else if !t.ordered {
-			latest[t.endpoint] = due
-		}
-		if slices.Contains(c.Skip, t.endpoint) || counts[t.endpoint] > c.PerEndpoint {
-			o.violate(ruleBounds, "%v: its endpoint is skipped, or has more than %d", t, c.PerEndpoint)
-		}
-		o.lease(t, cl, worker, now.Add(c.Lease))
-	}
-	if len(got) > c.Limit || bytes > c.MaxBytes && len(got) > 1 {
-		o.violate(ruleBounds, "%d deliveries of %d bytes", len(got), bytes)
-	}
-	o.fair(c, counts, waiting)
-	o.leftBehind(latest, now)
-}
-
-// handedOut judges that t is claimed now.
-func (o *oracle) handedOut(t *track, now time.Time) {
-	switch {
-	case t.final != 0:
-		o.violate(ruleFinal, "%v is handed out though it is %v", t, t.final)
-	case t.leased && now.Before(t.until):
-		o.violate(ruleLeased, "%v: by %s until %v", t, t.owner, t.until.Sub(o.start))
-	case !t.leased && now.Before(t.due):
-		o.violate(ruleEarly, "%v: it is due %v", t, t.due.Sub(o.start))
-	}
-	if now.Before(o.parked[t.endpoint]) {
-		o.violate(ruleParked, "%v: until %v", t, o.parked[t.endpoint].Sub(o.start))
-	}
-	if t.ordered && !o.head(t) {
-		o.violate(ruleHead, "%v, key %q", t, t.key)
-	}
-}
-
-// head reports whether t is the first of its key.
-func (o *oracle) head(t *track) bool {
-	for _, other := range o.lanes[t.endpoint] {
-		if other.ordered && other.key == t.key && other.seq < t.seq && other.final == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func (o *oracle) lease(t *track, cl *webhook.Claimed, worker string, until time.Time) {
-	if t.leased {
-		t.crashed++ // its lease is over, and nobody settled it
-		o.seen["leases that ended"]++
-	}
-	t.leased, t.until, t.token, t.owner, t.lost = true, until, cl.Token, worker, false
-	t.claimedAt = time.Now()
-	t.attempts++
-}
-
-// dueBy returns when t is due, by its time or by the end of its lease.
-func (t *track) dueBy() time.Time {
-	if t.leased {
-		return t.until
-	}
-	return t.due
-}
-
-// ready reports whether a claim may hand t out.
-func (o *oracle) ready(t *track, now time.Time) bool {
-	return t.final == 0 && !t.dueBy().After(now) && (!t.ordered || o.head(t))
-}
-
-// waiting lists the endpoints that have something to hand out.
-func (o *oracle) waiting(skip []string, now time.Time) []string {
-	var ids []string
-	for id, lane := range o.lanes {
-		if slices.Contains(skip, id) || o.probing[id] || now.Before(o.parked[id]) {
-			continue
-		}
-		if slices.ContainsFunc(lane, func(t *track) bool { return o.ready(t, now) }) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// fair judges whether an endpoint got nothing while another had two turns, or
-// nobody got anything.
-func (o *oracle) fair(c webhook.Claim, counts map[string]int, waiting []string) {
-	most, sum := 0, 0
-	for _, n := range counts {
-		most = max(most, n)
-		sum += n
-	}
-	for _, id := range waiting {
-		if counts[id] == 0 && (most > 1 || sum == 0 && c.Limit > 0) {
-			o.violate(ruleUnfair, "%s got nothing, of %d deliveries", id, sum)
-		}
-	}
-}
-
-// leftBehind judges whether something that is due earlier was passed over.
-func (o *oracle) leftBehind(latest map[string]time.Time, now time.Time) {
-	for id, last := range latest {
-		for _, t := range o.lanes[id] {
-			if !t.ordered && t.dueBy().Before(last) && o.ready(t, now) {
-				o.violate(ruleDueOrder, "%v is passed over", t)
-			}
-		}
-	}
 }
 
 // Settle implements webhook.Queue.
@@ -251,64 +100,6 @@ func (w *watch) Settle(ctx context.Context, items []webhook.Settlement) (webhook
 		}
 	}
 	return done, nil
-}
-
-// settled judges a settlement that the store took, or called stale.
-func (o *oracle) settled(t *track, it *webhook.Settlement, isStale bool) {
-	o.tell("%v settled %v in %v (%q), unsent %v, stale %v", t, it.State, it.Delay, it.Reason, it.Unsent, isStale)
-	ours := t.leased && t.token == it.Token && t.final == 0
-	switch {
-	case isStale && ours:
-		o.violate(ruleUnsettled, "%v: token %d", t, it.Token)
-		return
-	case isStale:
-		o.seen["stale settlements"]++
-		return
-	case t.final != 0:
-		o.violate(ruleFinal, "%v is settled %v though it is %v", t, it.State, t.final)
-	case !ours:
-		o.violate(ruleStale, "%v: token %d, leased %v under %d", t, it.Token, t.leased, t.token)
-	}
-	t.leased = false
-	if it.Unsent {
-		o.seen["given back unsent"]++
-		t.attempts--
-	}
-	if it.Attempt != nil {
-		o.recorded(t, it)
-	}
-	if it.Health == webhook.Healthy {
-		o.probing[t.endpoint] = false
-	}
-	if !it.State.Final() {
-		t.due = time.Now().Add(it.Delay)
-		return
-	}
-	t.final, t.reason = it.State, it.Reason
-	o.lanes[t.endpoint] = slices.DeleteFunc(o.lanes[t.endpoint], func(x *track) bool { return x == t })
-	if a := o.arrivals[t.pair]; t.final == webhook.Delivered && (a == nil || a.acked == 0) {
-		o.violate(ruleUnacked, "%v", t)
-	}
-}
-
-// recorded judges the record of an attempt.
-func (o *oracle) recorded(t *track, it *webhook.Settlement) {
-	at := it.Attempt
-	t.records++
-	t.last = at
-	if at.Number != t.attempts {
-		o.violate(ruleUnrecorded, "%v: attempt %d is recorded as number %d", t, t.attempts, at.Number)
-	}
-	if a := o.arrivals[t.pair]; a != nil && a.ackedAt[at.Number] && at.Outcome != retry.Accepted {
-		o.violate(ruleDenied, "%v: attempt %d is %v, status %d, %s", t, at.Number, at.Outcome, at.Status, at.Error)
-	}
-	if at.Outcome != retry.Retryable || it.State != webhook.Pending {
-		return
-	}
-	policy := o.policies[t.policy]
-	if delay, more := policy.Delay(t.id, at.Number); !more || it.Delay < delay {
-		o.violate(ruleDelay, "%v: again in %v after attempt %d, the policy says %v", t, it.Delay, at.Number, delay)
-	}
 }
 
 // Park implements webhook.Queue.
@@ -401,25 +192,6 @@ func (w *watch) forgot(since time.Time) {
 		if t.leased && t.owner == w.worker && !t.claimedAt.Before(since) {
 			t.lost = true
 			w.o.seen["claims nobody heard of"]++
-		}
-	}
-}
-
-// compare judges whether the history tells what was settled.
-func (o *oracle) compare(ctx context.Context, b *base) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, t := range o.tracks {
-		d, m, err := b.Delivery(ctx, t.id)
-		if err != nil {
-			o.violate(ruleInventories, "%v: %v", t, err)
-			continue
-		}
-		if t.final != 0 && (d.State != t.final || d.Attempts != t.attempts) {
-			o.violate(ruleInventories, "%v: %v after %d attempts, settled %v after %d", t, d.State, d.Attempts, t.final, t.attempts)
-		}
-		if a := o.arrivals[t.pair]; a != nil && !bytes.Equal([]byte(a.body), m.Bodies[d.Body].Data) {
-			o.violate(ruleIdentity, "%v: stored %q, sent %q", t, m.Bodies[d.Body].Data, a.body)
 		}
 	}
 }
