@@ -213,7 +213,7 @@ func (b *bare) run(ctx context.Context, l load) (s sample, err error) {
 		urls[i] = b.url(i)
 	}
 	body := b.prepared()
-	warm := warmUp(b.endpoints)
+	warm := warmUp(b.endpoints, l.n)
 	if _, err := b.loop(ctx, client, header, urls, body, warm, nil); err != nil {
 		return s, err
 	}
@@ -233,10 +233,11 @@ func (b *bare) run(ctx context.Context, l load) (s sample, err error) {
 	return s, b.check(l.n)
 }
 
-// warmUp is how many deliveries open the connections, and make the heap as large
-// as it will be, before the clock starts: a process lives for days, and its first
-// page faults are not what a delivery costs.
-func warmUp(endpoints int) int { return max(1, 4096/endpoints) * endpoints }
+// warmUp is how many deliveries open the connections, fill the history of a
+// store in memory, and make the heap as large as it will be, before the clock
+// starts: a process lives for days, and its first page faults are not what a
+// delivery costs.
+func warmUp(endpoints, n int) int { return max(1, max(4096, n*3/2)/endpoints) * endpoints }
 
 func (b *bare) loop(ctx context.Context, client *http.Client, header http.Header, urls []string, body []byte, n int, took *clock) (sample, error) {
 	ctx, cancel := context.WithCancelCause(ctx)

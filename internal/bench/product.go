@@ -256,7 +256,7 @@ func (r *running) feed(ctx context.Context, n int, bounded bool) error {
 // burst makes n deliveries and waits for them.
 func (r *running) burst(ctx context.Context, n int) error {
 	r.track.expect(n)
-	if err := r.feed(ctx, n, r.p.policy == volatile); err != nil {
+	if err := r.feed(ctx, n, true); err != nil {
 		return err
 	}
 	return r.track.wait(ctx)
@@ -285,7 +285,7 @@ func (p *product) run(ctx context.Context, l load) (_ sample, err error) {
 		return p.drain(ctx, r, l, took)
 	}
 	r.work(ctx)
-	warm := warmUp(p.endpoints)
+	warm := warmUp(p.endpoints, l.n)
 	if err := r.burst(ctx, warm); err != nil {
 		return sample{}, err
 	}
