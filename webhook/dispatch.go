@@ -146,9 +146,12 @@ func (m *many) get(n int) []Delivery {
 	return make([]Delivery, n)
 }
 
+// put takes back what get returned. A single delivery is part of a dispatched.
 func (m *many) put(used []Delivery) {
-	clear(used)
-	m.pool.Put(&used)
+	if len(used) > 1 {
+		clear(used)
+		m.pool.Put(&used)
+	}
 }
 
 // write encodes the event for its endpoints, stores what is to be stored and
@@ -198,9 +201,6 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 	}
 	if outbox == nil { // else nothing is committed yet
 		d.launch(ctx, w, one, m, deliveries, receipts, stored)
-		if stored == n && n > 1 {
-			d.many.put(deliveries) // no job holds one, and the Queue keeps none
-		}
 	}
 	d.dispatchedHook(ctx, m, receipt)
 	return receipt, nil
@@ -333,6 +333,8 @@ func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, m *Me
 	}
 	if stored < len(all) {
 		d.pool.Kick()
+	} else {
+		d.many.put(all) // no job holds one, and the Queue keeps none
 	}
 }
 
