@@ -81,31 +81,39 @@ func (d *Dispatcher) attempt(j *job) pace {
 	if granted, p := d.allowed(j); !granted {
 		return p
 	}
-	if !d.recheck(j) { // last: the two before ask the store, and may take long
+	start, ok := d.recheck(j) // last: the two before ask the store, and may take long
+	if !ok {
 		return unknownPace
 	}
 	if !j.stored {
 		j.d.Attempts++
 	}
-	return d.send(j)
+	return d.send(j, start)
 }
 
 // recheck looks again at what has grown old while the store was asked. Where
 // that takes too long again, the request is not made: a delivery rather waits
-// than goes where its endpoint no longer is.
-func (d *Dispatcher) recheck(j *job) bool {
-	if j.target.fresh(time.Now()) {
-		return true
+// than goes where its endpoint no longer is. It returns when the attempt starts:
+// however long this process then stands still, nothing leaves it once the
+// attempt's time, and with it the lease, is over.
+func (d *Dispatcher) recheck(j *job) (start time.Time, ok bool) {
+	if start = time.Now(); j.ready(start) {
+		return start, true
 	}
 	if !d.refresh(j) {
-		return false
+		return start, false
 	}
-	now := time.Now()
-	if j.target.fresh(now) && (!j.stored || j.leaseEnd.Sub(now) >= j.policy.Timeout+leaseMargin/2) {
-		return true
+	if start = time.Now(); j.ready(start) {
+		return start, true
 	}
 	d.unread(j, fmt.Errorf("the store took longer than %v, or than the lease", maxStale))
-	return false
+	return start, false
+}
+
+// ready reports whether an attempt that starts now ends within the lease, and
+// goes where its endpoint is.
+func (j *job) ready(now time.Time) bool {
+	return j.target.fresh(now) && (!j.stored || j.leaseEnd.Sub(now) >= j.policy.Timeout+leaseMargin/2)
 }
 
 // unread lets go of a delivery whose endpoint could not be read.
@@ -184,11 +192,11 @@ func (d *Dispatcher) leased(j *job, now time.Time) bool {
 }
 
 // send makes one attempt and settles its outcome.
-func (d *Dispatcher) send(j *job) pace {
-	ctx, cancel := context.WithTimeout(context.Background(), j.policy.Timeout)
+func (d *Dispatcher) send(j *job, start time.Time) pace {
+	ctx, cancel := context.WithDeadline(context.Background(), start.Add(j.policy.Timeout))
 	defer cancel()
 	d.lanes.arm(j, cancel)
-	a, r := d.exchange(ctx, j)
+	a, r := d.exchange(ctx, j, start)
 	if d.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
 		d.cfg.Logger.DebugContext(ctx, "webhook: attempt", "delivery", a.DeliveryID, "endpoint", a.EndpointID, "number", a.Number,
 			"outcome", a.Outcome, "status", a.Status, "took", a.Duration, "error", a.Error)
@@ -210,8 +218,7 @@ func (d *Dispatcher) send(j *job) pace {
 }
 
 // exchange renders, signs, posts and judges.
-func (d *Dispatcher) exchange(ctx context.Context, j *job) (Attempt, retry.Response) {
-	start := time.Now()
+func (d *Dispatcher) exchange(ctx context.Context, j *job, start time.Time) (Attempt, retry.Response) {
 	var r retry.Response
 	x, err := d.render(ctx, j, start)
 	j.unsent = err != nil && !errors.Is(err, payload.ErrParam)

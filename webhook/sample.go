@@ -215,7 +215,8 @@ func (d *Dispatcher) encodeData(ctx context.Context, w *work, m *Message, e *End
 
 // try is one attempt outside the queue.
 func (d *Dispatcher) try(ctx context.Context, j *job) (Attempt, retry.Response) {
-	ctx, cancel := context.WithTimeout(ctx, j.policy.Timeout)
+	start := time.Now()
+	ctx, cancel := context.WithDeadline(ctx, start.Add(j.policy.Timeout))
 	defer cancel()
-	return d.exchange(ctx, j)
+	return d.exchange(ctx, j, start)
 }

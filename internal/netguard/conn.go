@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // conn is a connection that brings no more than its requests may.
@@ -17,12 +18,21 @@ type conn struct {
 	writes atomic.Int64
 
 	mu     sync.Mutex
-	active int64 // requests under way
-	left   int64 // bytes that may still come
+	active int64     // requests under way
+	left   int64     // bytes that may still come
+	until  time.Time // nothing is written from then on; zero: no such time
 }
 
-// Write implements net.Conn.
+// Write implements net.Conn. What is late is not written: the timer of a
+// request's context runs apart from its writing, and when a process that stood
+// still goes on, either may come first.
 func (c *conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	until := c.until
+	c.mu.Unlock()
+	if !until.IsZero() && !time.Now().Before(until) {
+		return 0, errLate
+	}
 	c.writes.Add(1)
 	return c.Conn.Write(p)
 }
@@ -88,11 +98,13 @@ func (w *Wire) remove(key any) {
 }
 
 // begin makes room for the answer of one more request, which may bring each.
-func (c *conn) begin(each int64) {
+// A zero until lets it be written at any time.
+func (c *conn) begin(each int64, until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left = min(c.left, c.active*each+slack) + each
 	c.active++
+	c.until = until
 }
 
 // end takes back what the answer did not use.
@@ -100,6 +112,7 @@ func (c *conn) end(each int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active--
+	c.until = time.Time{}
 	c.left = min(c.left, c.active*each+slack)
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
+	"time"
 )
 
 // Window is how much of an answer a peer may send before somebody reads it,
@@ -26,6 +28,7 @@ const (
 
 var (
 	errFlood  = errors.New("the peer sends more than was asked for")
+	errLate   = fmt.Errorf("the request would have left too late: %w", context.DeadlineExceeded)
 	errReplay = errors.New("the connection broke off, and nobody knows whether the request arrived")
 	errClosed = errors.New("the transport is closed")
 	// errNotNeeded ends a dial whose request has a connection, or has ended.
@@ -39,7 +42,9 @@ type Dial = func(ctx context.Context, network, addr string) (net.Conn, error)
 // and takes from a connection no more than its requests may bring.
 //
 // It also opens no more connections to a host than there are requests to it,
-// and ends a dial with the request that it is for.
+// ends a dial with the request that it is for, and on HTTP/1 writes nothing once
+// the deadline of the request's context has passed, even where the process stood
+// still in between.
 //
 // The first is needed because net/http sends a request again by itself when it
 // has no body, or one that GetBody renews. The second is needed because a
@@ -98,7 +103,9 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	ex.req.GetBody = nil
 	resp, err := w.base.RoundTrip(&ex.req)
 	if err != nil {
-		if ex.unsent() && ex.Err() == nil {
+		if ex.unsent() && ex.late() {
+			err = errLate
+		} else if ex.unsent() && ex.Err() == nil {
 			err = &unsentError{err}
 		}
 		ex.end()
@@ -158,9 +165,12 @@ func (e *exchange) gotConn(info httptrace.GotConnInfo) {
 	}
 	e.leave()
 	if e.conn = unwrap(info.Conn); e.conn != nil {
-		e.conn.begin(e.wire.each)
+		var until time.Time
+		if e.shared = isHTTP2(info.Conn); !e.shared {
+			until, _ = e.Deadline()
+		}
+		e.conn.begin(e.wire.each, until)
 		e.writes = e.conn.writes.Load()
-		e.shared = isHTTP2(info.Conn)
 	}
 	w := e.wire
 	w.mu.Lock()
@@ -188,6 +198,13 @@ func (e *unsentError) Unwrap() error        { return e.err }
 // written later either.
 func (e *exchange) unsent() bool {
 	return e.conn != nil && !e.shared && e.conn.writes.Load() == e.writes
+}
+
+// late reports whether it is too late to send anything. The context may not
+// know it yet.
+func (e *exchange) late() bool {
+	until, ok := e.Deadline()
+	return ok && !time.Now().Before(until)
 }
 
 func unwrap(c net.Conn) *conn {
