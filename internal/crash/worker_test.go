@@ -4,17 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/http"
 	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/outhook/outhook/signer"
 	"github.com/outhook/outhook/webhook"
 	"github.com/outhook/outhook/webhook/pgxstore"
 	"github.com/outhook/outhook/webhook/sqlstore"
@@ -59,20 +58,21 @@ func (r *recorder) Settle(ctx context.Context, items []webhook.Settlement) (webh
 	return res, nil
 }
 
-// tokenTransport tells the receiver which claim a request is made under.
-type tokenTransport struct {
-	*http.Transport
+// tokenSigner tells the receiver which claim a request is made under. The
+// transport is the library's own, since that is what must send nothing late.
+type tokenSigner struct {
+	signer.Signer
 
-	r *recorder
+	r        *recorder
+	endpoint string
 }
 
-func (t tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	t.r.mu.Lock()
-	token := t.r.tokens[req.Header.Get("Webhook-Id")+req.URL.Path]
-	t.r.mu.Unlock()
-	req = req.Clone(req.Context())
-	req.Header.Set("X-Token", strconv.FormatInt(token, 10))
-	return t.Transport.RoundTrip(req)
+func (s tokenSigner) Sign(ctx context.Context, r *signer.Request) error {
+	s.r.mu.Lock()
+	token := s.r.tokens[r.ID+"/"+s.endpoint]
+	s.r.mu.Unlock()
+	r.Header.Set("X-Token", strconv.FormatInt(token, 10))
+	return s.Signer.Sign(ctx, r)
 }
 
 // listening is a recorder of a store that listens.
@@ -96,9 +96,9 @@ func playWorker() error {
 	}
 	defer closeAll()
 	c := config(r.allOf, queue)
-	c.Transports = []webhook.Transport{{Name: "loopback", RoundTripper: tokenTransport{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 10 * time.Second}, r: r,
-	}}}
+	c.ResolveSigner = func(_ context.Context, e *webhook.Endpoint) (signer.Signer, error) {
+		return tokenSigner{Signer: signer.Standard(), r: r, endpoint: e.ID}, nil
+	}
 	d, err := webhook.New(c)
 	if err != nil {
 		return err
