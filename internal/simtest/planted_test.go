@@ -51,12 +51,12 @@ const (
 )
 
 func TestPlantedFaults(t *testing.T) {
+	inOneOrder(t)
 	for i, p := range plantedFaults() {
 		if raced && !full() && i%4 != 0 {
 			continue // whether they are seen, the run without the detector says
 		}
 		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
 			s, seen := p.find(t)
 			if !seen {
 				t.Fatalf("not seen within %d worlds: %s", seeds, p.breaks)

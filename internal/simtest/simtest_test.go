@@ -3,9 +3,9 @@ package simtest_test
 import (
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 	"testing"
 )
 
@@ -34,7 +34,22 @@ func chosen(t *testing.T) (seed, bool) {
 	return seed(n), true
 }
 
+// inOneOrder runs a test on one processor. What happens at one instant of
+// virtual time happens in the order in which the scheduler runs goroutines, and
+// on one processor that is the same each time, but for a preemption now and
+// then: so a world that showed a fault shows it again. On two, 6 of 100 replays
+// of one world did not.
+func inOneOrder(t *testing.T) {
+	t.Helper()
+	before := runtime.GOMAXPROCS(1)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+}
+
+// TestWorlds tries the worlds in one order, and under the race detector in any.
 func TestWorlds(t *testing.T) {
+	if !raced {
+		inOneOrder(t)
+	}
 	if s, ok := chosen(t); ok {
 		found, lived := simulate(t, s, nil, true)
 		for _, line := range lived.story {
@@ -43,25 +58,14 @@ func TestWorlds(t *testing.T) {
 		report(t, s, found)
 		return
 	}
-	const shards = 4
-	var mu sync.Mutex
 	seen := map[string]int{}
-	t.Run("all", func(t *testing.T) {
-		for shard := range shards {
-			t.Run(strconv.Itoa(shard), func(t *testing.T) {
-				t.Parallel()
-				for n := shard; n < worlds(); n += shards {
-					found, lived := simulate(t, seed(n), nil, false)
-					report(t, seed(n), found)
-					mu.Lock()
-					for what, n := range lived.seen {
-						seen[what] += n
-					}
-					mu.Unlock()
-				}
-			})
+	for n := range worlds() {
+		found, lived := simulate(t, seed(n), nil, false)
+		report(t, seed(n), found)
+		for what, n := range lived.seen {
+			seen[what] += n
 		}
-	})
+	}
 	for _, what := range slices.Sorted(maps.Keys(seen)) {
 		t.Logf("%7d %s", seen[what], what)
 	}
