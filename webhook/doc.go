@@ -37,7 +37,9 @@
 // twice Config.ClaimBatch: while so many wait or are unsettled, nothing more
 // is claimed. While the store takes no results, a process keeps
 // them, and repeats nothing whose answer it knows, however long that lasts;
-// another process may, once the lease has ended. The message id is the same
+// another process may, once the lease has ended. A process that stood still
+// posts nothing whose lease ended meanwhile: on HTTP/1 the clock is looked at in
+// the call that writes, on HTTP/2 before it. The message id is the same
 // every time, and is what receivers tell repeats by. Under an at-most-once
 // policy a claim is final: a delivery whose lease ended is Failed, and not sent
 // again.
