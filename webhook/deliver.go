@@ -94,8 +94,8 @@ func (d *Dispatcher) attempt(j *job) pace {
 // recheck looks again at what has grown old while the store was asked. Where
 // that takes too long again, the request is not made: a delivery rather waits
 // than goes where its endpoint no longer is. It returns when the attempt starts:
-// however long this process then stands still, nothing leaves it once the
-// attempt's time, and with it the lease, is over.
+// however long this process then stands still, on HTTP/1 no request begins once
+// the attempt's time, and with it the lease, is over.
 func (d *Dispatcher) recheck(j *job) (start time.Time, ok bool) {
 	if start = time.Now(); j.ready(start) {
 		return start, true

@@ -107,12 +107,14 @@ func (c *conn) begin(each int64, until time.Time) {
 	c.until = until
 }
 
-// end takes back what the answer did not use.
+// end takes back what the answer did not use. The next request may have begun:
+// net/http gives a connection back before the caller knows of the answer's end.
 func (c *conn) end(each int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.active--
-	c.until = time.Time{}
+	if c.active--; c.active == 0 {
+		c.until = time.Time{}
+	}
 	c.left = min(c.left, c.active*each+slack)
 }
 

@@ -157,7 +157,7 @@ func (e *exchange) gotConn(info httptrace.GotConnInfo) {
 		// The second connection of a request without a body. HTTP/2 looks at
 		// the context before it writes; HTTP/1 does not, but owns its
 		// connection.
-		e.replay = true
+		e.replay = !e.unsent() || !e.late() // else the first one refused to write
 		e.cancel()
 		if !isHTTP2(info.Conn) {
 			_ = info.Conn.Close() // nothing depends on it any more
