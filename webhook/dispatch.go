@@ -139,14 +139,33 @@ type dispatched struct {
 // shortest-lived.
 type many struct{ pool sync.Pool }
 
-func (m *many) get(n int) []Delivery {
-	if p, ok := m.pool.Get().(*[]Delivery); ok && cap(*p) >= n {
+// memory is what an event's deliveries are made in. It comes out of d.many only
+// where all of it goes back: jobs hold what is volatile, and a transaction what
+// it has not committed.
+func (d *Dispatcher) memory(endpoints []*Endpoint, outbox Outbox) []Delivery {
+	n := len(endpoints)
+	if outbox != nil || !d.allStored(endpoints) {
+		return make([]Delivery, n)
+	}
+	if p, ok := d.many.pool.Get().(*[]Delivery); ok && cap(*p) >= n {
 		return (*p)[:n]
 	}
 	return make([]Delivery, n)
 }
 
-// put takes back what get returned. A single delivery is part of a dispatched.
+func (d *Dispatcher) allStored(endpoints []*Endpoint) bool {
+	for i, ep := range endpoints {
+		if i == 0 || ep.Policy != endpoints[i-1].Policy {
+			if p, ok := d.policies[ep.Policy]; !ok || !isStored(p, nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// put takes back what memory returned, of more than one delivery: a single one
+// is part of a dispatched.
 func (m *many) put(used []Delivery) {
 	if len(used) > 1 {
 		clear(used)
@@ -165,7 +184,7 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 	one, kept := &dispatched{}, &encoded{}
 	deliveries, receipts := one.delivery[:], one.receipt[:]
 	if n > 1 {
-		deliveries, receipts = d.many.get(n), make([]Receipted, n)
+		deliveries, receipts = d.memory(w.endpoints, outbox), make([]Receipted, n)
 	}
 	all, m := newIDs(w.now, n), &kept.msg
 	m.ID, m.Type, m.Time, m.EventID, m.Source = all.message(), w.kind, w.time, w.eventID, w.source

@@ -54,8 +54,8 @@ type Outbox interface {
 
 // Batch is a message with its deliveries. Enqueue may keep the message, which
 // nobody changes any more, and what a delivery points to. The slice of
-// deliveries is used again once a Queue's Enqueue has returned nil: a store must
-// not keep it. The Outbox of a transaction may, until that ends.
+// deliveries is used again once a Queue's Enqueue or EnqueueAll has returned nil:
+// a store must not keep it. The Outbox of a transaction may, until that ends.
 type Batch struct {
 	Message    *Message
 	Deliveries []Delivery

@@ -197,6 +197,7 @@ func enqueueMemory(ctx context.Context, e *env) {
 		other := e.event("other", slices.Repeat([]string{"x"}, len(b.Deliveries))...)
 		copy(b.Deliveries, other.Deliveries)
 	}
+	e.existing(e.enqueued(ctx, e.Queue, e.event("first", "b")), map[int]string{0: want[0][1].ID})
 	var ids []string
 	for _, d := range slices.Concat(want...) {
 		ids = append(ids, d.ID)
