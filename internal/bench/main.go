@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 // figures selects what the README shows.
-const figures = `(volatile|memory)/endpoints=10/workers=(16|64)|dispatch|fanout|pending|idle|open/memory|noisy` +
+const figures = `(volatile|memory)/(endpoints=10/workers=(16|64)|empty)|dispatch|fanout|pending|idle|open/memory|noisy` +
 	`|(postgres|sqlite|mariadb)/drain$|(memory|postgres|sqlite)/grid|backlog|quiet|peers/(river|asynq-always)`
 
 // scenarios lists all there are.
