@@ -59,6 +59,27 @@ type Outbox interface {
 type Batch struct {
 	Message    *Message
 	Deliveries []Delivery
+	// Take asks for a claim of what is stored; nil asks for none. A store that
+	// does not know it leaves it as it is, and the deliveries wait for a Claim.
+	Take *Take
+}
+
+// Take is a claim that comes with an Enqueue or EnqueueAll: of deliveries that
+// the caller can send at once, it saves a Claim and its commit. Only a Queue is
+// asked, never the Outbox of a transaction, which may be rolled back.
+type Take struct {
+	// Wanted are indices of Batch.Deliveries, in ascending order, of some that
+	// are Pending and not Ordered.
+	Wanted []int
+	Lease  time.Duration
+	// Taken is the store's answer, where it returns no error: those of Wanted
+	// that it stored as a Claim leaves them, Running under the token Token, with
+	// one attempt counted, and due again when the lease ends. Left out are those
+	// that were there already, by whatever try, and those of an endpoint that
+	// Claim would not hand out, because it is parked or may only be probed;
+	// these are stored as they would be without Take.
+	Taken []int
+	Token int64
 }
 
 // Existing reports a delivery that an earlier dispatch made.
