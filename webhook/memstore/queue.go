@@ -118,14 +118,18 @@ func (s *Store) insert(b *webhook.Batch, now int64) []webhook.Existing {
 		m = &message{m: b.Message, size: b.Message.Size()}
 	}
 	var policy unique.Handle[string]
+	taking := s.taking(b.Take, now)
 	for i := range b.Deliveries {
 		d := &b.Deliveries[i]
 		if i == 0 || d.Policy != b.Deliveries[i-1].Policy {
 			policy = unique.Make(d.Policy)
 		}
-		at := s.spot(d)
+		at, wanted := s.spot(d), taking.wants(i)
 		if r := s.at(at, d); r == nil {
-			s.add(m, d, at, policy, now)
+			r = s.add(m, d, at, policy, now)
+			if !r.state.Final() && !(wanted && taking.hand(s, r, i)) {
+				s.wait(r)
+			}
 		} else if d.Dedup != "" && d.Dedup == r.dedup() {
 			existing = append(existing, webhook.Existing{Index: i, ID: r.id})
 		}
@@ -142,8 +146,8 @@ func (s *Store) adopt(m *message, d *webhook.Delivery) {
 	s.bytes += m.size
 }
 
-// add stores a new delivery.
-func (s *Store) add(m *message, d *webhook.Delivery, at spot, policy unique.Handle[string], now int64) {
+// add stores a new delivery; nothing holds it yet if it is open.
+func (s *Store) add(m *message, d *webhook.Delivery, at spot, policy unique.Handle[string], now int64) *record {
 	if m.refs == 0 {
 		s.adopt(m, d)
 	}
@@ -168,16 +172,21 @@ func (s *Store) add(m *message, d *webhook.Delivery, at spot, policy unique.Hand
 		if l.where == idle {
 			s.unplace(l)
 		}
-		return
+		return r
 	}
 	s.open++
 	if m.open++; m.open == 1 {
 		s.openSize += m.size
 	}
+	return r
+}
+
+// wait lets r, which is new, wait for a Claim.
+func (s *Store) wait(r *record) {
 	r.flags |= fresh
 	r.lane.fresh.push(r)
-	l.changed(r.lane)
-	s.place(l, now)
+	r.lane.owner.changed(r.lane)
+	s.place(r.lane.owner, r.created)
 }
 
 // finish makes an open delivery, which no heap holds any more, final.
