@@ -33,6 +33,8 @@ func (o *outage) next() time.Duration {
 // once; after an empty one it waits for a wake-up or the poll interval.
 func (d *Dispatcher) claimLoop(ctx context.Context) {
 	c := &claimer{perEndpoint: 4 * firstCredit}
+	d.lanes.claims(true)
+	defer d.lanes.claims(false)
 	for ctx.Err() == nil {
 		more, err := d.claim(ctx, c)
 		wait := d.cfg.PollInterval
@@ -82,7 +84,7 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 		c.shed = now
 		d.letGo(d.lanes.shedStuck(), 0)
 	}
-	room, skip := d.lanes.room(2*d.cfg.ClaimBatch, c.skip)
+	room, stays, skip := d.lanes.room(2*d.cfg.ClaimBatch, c.skip)
 	c.skip = skip
 	least := max(d.cfg.ClaimBatch/4, 1)
 	limit := min(d.settles.leaves(room, least), d.cfg.ClaimBatch)
@@ -100,14 +102,15 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 		claimed, err = d.cfg.Queue.Claim(bounded, req)
 		return err
 	})
-	if err != nil || len(claimed) == 0 {
+	if err != nil {
 		return false, err
 	}
-	capped := c.adapt(claimed, req)
-	if d.receive(ctx, claimed, start) != nil {
+	more = len(claimed) > 0 && (c.adapt(claimed, req) || len(claimed) >= limit)
+	if len(claimed) > 0 && d.receive(ctx, claimed, start) != nil {
 		return false, errEndpoints
 	}
-	return len(claimed) >= limit || capped, nil
+	d.lanes.saw(!more, stays)
+	return more, nil
 }
 
 // adapt sets how much of one endpoint the next claim takes: more while an

@@ -24,6 +24,9 @@ type commit struct {
 	existing []Existing
 	err      error
 	done     chan struct{} // told when the result is there; capacity 1
+
+	// Guarded by the lock of commits: which came first.
+	finished, abandoned bool
 }
 
 const (
@@ -62,7 +65,10 @@ func (d *Dispatcher) share(ctx context.Context, all BatchOutbox, c *commit) ([]E
 	case <-ctx.Done():
 	}
 	err := d.blame(ctx, ctx.Err())
-	if d.commits.leave(c) {
+	switch left, finished := d.commits.leave(c); {
+	case finished:
+		return c.existing, c.err
+	case left:
 		return nil, err
 	}
 	return nil, fmt.Errorf("%w: it is not known whether the event was stored", err)
@@ -88,16 +94,25 @@ func (cs *commits) join(c *commit) bool {
 	return true
 }
 
-// leave takes c back; false means that its commit is under way.
-func (cs *commits) leave(c *commit) bool {
+// leave takes c back, or abandons it where its commit is under way and has no
+// result yet.
+func (cs *commits) leave(c *commit) (left, finished bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	i := slices.Index(cs.pending, c)
-	if i < 0 {
-		return false
+	if i := slices.Index(cs.pending, c); i >= 0 {
+		cs.pending = slices.Delete(cs.pending, i, i+1)
+		return true, false
 	}
-	cs.pending = slices.Delete(cs.pending, i, i+1)
-	return true
+	c.abandoned = !c.finished
+	return false, c.finished
+}
+
+// finish notes that c has its result, and reports whether nobody waits for it.
+func (cs *commits) finish(c *commit) (abandoned bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c.finished = true
+	return c.abandoned
 }
 
 // take returns what waits, at most maxShared; with nothing, the leader ends.
@@ -145,6 +160,9 @@ func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
 			c.err = err
 		default:
 			c.existing, c.err = d.enqueueIn(ctx, d.cfg.Queue, c.batch)
+		}
+		if d.commits.finish(c) && c.err == nil {
+			d.giveBack(c.batch)
 		}
 		c.done <- struct{}{}
 	}

@@ -211,7 +211,7 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 	receipt := Receipt{MessageID: m.ID, Deliveries: receipts}
 	if stored > 0 {
 		one.batch = Batch{Message: m, Deliveries: deliveries}
-		if err := d.store(ctx, w.spent, &one.batch, receipts, stored, outbox); err != nil {
+		if err := d.store(ctx, w, &one.batch, receipts, stored, outbox); err != nil {
 			return Receipt{}, err
 		}
 	}
@@ -279,41 +279,7 @@ func isStored(p *retry.Policy, outbox Outbox) bool {
 	return outbox != nil || p.Mode != retry.Volatile
 }
 
-// store enqueues what of b is to be stored, and tells the receipts what was
-// there before.
-func (d *Dispatcher) store(ctx context.Context, spent time.Duration, b *Batch, receipts []Receipted, stored int, outbox Outbox) error {
-	var index []int // of b's deliveries in receipts, where they are fewer
-	if all := b.Deliveries; stored < len(all) {
-		b.Deliveries = make([]Delivery, 0, stored)
-		for i := range all {
-			if isStored(d.policies[all[i].Policy], outbox) {
-				b.Deliveries = append(b.Deliveries, all[i])
-				index = append(index, i)
-			}
-		}
-	}
-	existing, err := d.enqueue(ctx, spent, b, outbox)
-	if err != nil {
-		return fmt.Errorf("webhook: enqueue: %w", err)
-	}
-	for _, x := range existing {
-		i := x.Index
-		if i < 0 || i >= len(b.Deliveries) {
-			d.storeFailed(ctx, "enqueue", fmt.Errorf("an Existing has index %d of %d deliveries", i, len(b.Deliveries)))
-			continue
-		}
-		if index != nil {
-			i = index[i]
-		}
-		if receipts[i].ID != x.ID { // else it is this call's own, from a try before
-			receipts[i].ID, receipts[i].Existed = x.ID, true
-		}
-	}
-	return nil
-}
-
-// launch starts volatile deliveries and tells Run about the stored ones, of
-// which there are so many.
+// launch starts volatile deliveries; so many of all were stored.
 func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, m *Message, all []Delivery, receipts []Receipted, stored int) {
 	var batch []job
 	for i := range all {
@@ -347,9 +313,6 @@ func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, m *Me
 			d.ended(ctx, dl)
 		}
 	}
-	if stored > 0 {
-		d.Wake()
-	}
 	if stored < len(all) {
 		d.pool.Kick()
 	} else {
@@ -371,11 +334,16 @@ func (d *Dispatcher) start(j *job, ep *Endpoint, w *work) string {
 	if ep.Status.holds() {
 		return reasonHeld(ep.Status)
 	}
-	if w.inline {
-		j.target = d.prepare(ep, w.now)
-		j.target.inline = true
-	} else {
-		j.target = d.matched(ep, w.now)
-	}
+	j.target = d.targetOf(ep, w)
 	return d.lanes.add(j, j.target.limit, d.cfg.MaxWaiting, d.cfg.MaxVolatile)
+}
+
+// targetOf returns the target of one of w's endpoints.
+func (d *Dispatcher) targetOf(ep *Endpoint, w *work) *target {
+	if !w.inline {
+		return d.matched(ep, w.now)
+	}
+	t := d.prepare(ep, w.now)
+	t.inline = true
+	return t
 }

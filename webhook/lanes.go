@@ -91,6 +91,7 @@ type lane struct {
 	credit   int
 	progress time.Time // when a request last began or ended
 	closed   bool      // the rate limit holds volatile deliveries back
+	skipped  int       // lanes.looks of the last claim that skipped it
 	proven   bool      // the receiver answered the last time
 	// An open lane is in one of the rings.
 	in         *ring
@@ -138,10 +139,17 @@ type lanes struct {
 	under    *job  // the first of those that run
 	round    int   // counts the interruptions
 	closed   bool
-	sweepAt  int // the number of lanes at which idle ones are forgotten
-	slow     time.Duration
-	most     int           // claimed jobs that may wait without pressing
-	drained  chan struct{} // told when running or stored fell; capacity 1
+
+	claiming bool // Run claims
+	behind   bool // something that is due may wait in the store
+	coming   int  // places of claimed jobs that are reserved
+	stays    int  // counts what Dispatch left to be claimed
+	looks    int  // counts the claims
+
+	sweepAt int // the number of lanes at which idle ones are forgotten
+	slow    time.Duration
+	most    int           // claimed jobs that may wait without pressing
+	drained chan struct{} // told when running or stored fell; capacity 1
 	// maxTrials bounds trials: however many receivers hang, proven lanes have
 	// room to run.
 	maxTrials int
@@ -236,15 +244,20 @@ func (ls *lanes) accept(claimed []*job) (refused, crowded []*job) {
 			refused = append(refused, j)
 			continue
 		}
-		j.lane = l
-		l.waiting.push(j)
-		l.stored++
-		ls.stored++
-		ls.mark(l)
-		ls.makeReady(l)
+		ls.wait(l, j)
 	}
 	ls.press()
 	return refused, crowded
+}
+
+// wait puts a claimed job into l.
+func (ls *lanes) wait(l *lane, j *job) {
+	j.lane = l
+	l.waiting.push(j)
+	l.stored++
+	ls.stored++
+	ls.mark(l)
+	ls.makeReady(l)
 }
 
 // take returns the next job to run, or nil.

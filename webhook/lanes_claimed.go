@@ -2,19 +2,21 @@ package webhook
 
 import "time"
 
-// room is how many claimed jobs may still be taken in, and which endpoints
-// must not be claimed for now, in skip's memory.
-func (ls *lanes) room(capacity int, skip []string) (int, []string) {
+// room is how many claimed jobs may still be taken in, what saw wants to know of
+// this claim, and which endpoints must not be claimed for now, in skip's memory.
+func (ls *lanes) room(capacity int, skip []string) (int, int, []string) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	now := time.Now()
 	skip = skip[:0]
+	ls.looks++
 	for l := ls.active; l != nil; l = l.busyUp {
 		if l.stored*2 > l.credit || l.running > 0 && l.stuck(now, ls.slow) || ls.waits(l) {
 			skip = append(skip, l.id)
+			l.skipped = ls.looks
 		}
 	}
-	return capacity - ls.stored, skip
+	return capacity - ls.stored - ls.coming, ls.stays, skip
 }
 
 // shed takes claimed jobs out of the lanes that pick chooses.
@@ -135,9 +137,9 @@ func (ls *lanes) reopen(l *lane) {
 	ls.makeReady(l)
 }
 
-// busy reports how much waits and runs.
+// busy reports how much waits, or is about to, and runs.
 func (ls *lanes) busy() (waiting, running int) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	return ls.stored + ls.volatile, ls.running
+	return ls.stored + ls.volatile + ls.coming, ls.running
 }

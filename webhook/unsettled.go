@@ -90,6 +90,14 @@ func (s *settles) leaves(room, least int) int {
 	return room
 }
 
+// unsettled is how many claimed deliveries are done with, and not settled; stuck
+// is what stuck reports.
+func (s *settles) unsettled() (n int, stuck bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.items) + len(s.writing) + len(s.lone), s.waiting
+}
+
 // starved reports, once, whether the claimer waited for what is written now.
 func (s *settles) starved() bool {
 	s.mu.Lock()

@@ -1,0 +1,143 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/outhook/outhook/retry"
+)
+
+// store enqueues what of b is to be stored, tells the receipts what was there
+// before, and sees to it that the rest is sent.
+func (d *Dispatcher) store(ctx context.Context, w *work, b *Batch, receipts []Receipted, stored int, outbox Outbox) error {
+	at := func(i int) int { return i } // of b's deliveries in receipts
+	if all := b.Deliveries; stored < len(all) {
+		b.Deliveries = make([]Delivery, 0, stored)
+		var index []int
+		for i := range all {
+			if isStored(d.policies[all[i].Policy], outbox) {
+				b.Deliveries = append(b.Deliveries, all[i])
+				index = append(index, i)
+			}
+		}
+		at = func(i int) int { return index[i] }
+	}
+	var t *taking
+	if outbox == nil {
+		t = d.want(b)
+	}
+	existing, err := d.enqueue(ctx, w.spent, b, outbox)
+	if err != nil {
+		d.lanes.forgo(t.reserved())
+		return fmt.Errorf("webhook: enqueue: %w", err)
+	}
+	for _, x := range existing {
+		if x.Index < 0 || x.Index >= len(b.Deliveries) {
+			d.storeFailed(ctx, "enqueue", fmt.Errorf("an Existing has index %d of %d deliveries", x.Index, len(b.Deliveries)))
+		} else if r := &receipts[at(x.Index)]; r.ID != x.ID { // else it is this call's own, from a try before
+			r.ID, r.Existed = x.ID, true
+		}
+	}
+	handed := 0
+	if t != nil {
+		handed = d.handOver(t, b, func(i int) *target { return d.targetOf(w.endpoints[at(i)], w) })
+	}
+	if outbox == nil && handed < len(b.Deliveries) {
+		d.lanes.leave()
+		d.Wake()
+	}
+	return nil
+}
+
+// taking is what a Dispatch needs to claim what it stores.
+type taking struct {
+	take   Take
+	places int       // reserved in the lanes
+	start  time.Time // from before it was stored
+	wanted [1]int    // most events have one endpoint
+	taken  [1]int
+}
+
+// reserved is how many places t has.
+func (t *taking) reserved() int {
+	if t == nil {
+		return 0
+	}
+	return t.places
+}
+
+// want asks for those of b's deliveries that this process can send as soon as
+// they are stored; nil where there are none. What it reserves goes back by
+// handOver or by forgo.
+//
+// Only what may be sent again is asked for: where nobody learns whether b was
+// stored, its lease ends, and under an at-most-once policy that would be all.
+func (d *Dispatcher) want(b *Batch) *taking {
+	unsettled, stuck := d.settles.unsettled()
+	if stuck {
+		return nil
+	}
+	var few [8]int
+	wanted := d.lanes.reserve(few[:0], b.Deliveries, unsettled, func(dl *Delivery) bool {
+		return dl.State == Pending && !dl.Ordered && d.policies[dl.Policy].Mode == retry.Stored
+	})
+	if len(wanted) == 0 {
+		return nil
+	}
+	t := &taking{places: len(wanted), start: time.Now()}
+	t.take.Wanted, t.take.Taken, t.take.Lease = append(t.wanted[:0], wanted...), t.taken[:0], d.cfg.Lease
+	b.Take = &t.take
+	return t
+}
+
+// born is a delivery that was taken, apart from its batch, whose memory is used
+// again.
+type born struct {
+	job      job
+	delivery Delivery
+}
+
+// handOver lets what was taken of b wait in its lanes; target makes that of a
+// delivery ready. It returns how many there are.
+func (d *Dispatcher) handOver(t *taking, b *Batch, target func(index int) *target) int {
+	taken := make([]born, len(t.take.Taken))
+	ready := make([]*job, 0, len(taken))
+	for i, at := range t.take.Taken {
+		if _, asked := slices.BinarySearch(t.take.Wanted, at); !asked {
+			d.storeFailed(context.Background(), "enqueue", fmt.Errorf("a Take has %d in Taken, which was not wanted", at))
+			continue
+		}
+		x := &taken[i]
+		x.delivery = b.Deliveries[at]
+		x.delivery.State, x.delivery.Attempts = Running, 1
+		x.job = job{
+			d: &x.delivery, msg: b.Message, policy: d.policies[x.delivery.Policy], target: target(at), stored: true,
+			token: t.take.Token, leaseEnd: t.start.Add(t.take.Lease), born: x.delivery.Created,
+		}
+		ready = append(ready, &x.job)
+	}
+	if !d.lanes.welcome(ready, t.places) {
+		d.letGo(ready, 0)
+		d.lanes.forgo(t.places)
+		return len(ready)
+	}
+	d.pool.Kick()
+	return len(ready)
+}
+
+// giveBack lets go of what was taken of b for a Dispatch that has not waited for
+// it.
+func (d *Dispatcher) giveBack(b *Batch) {
+	if b.Take == nil {
+		return
+	}
+	var js []*job
+	for _, at := range b.Take.Taken {
+		if at >= 0 && at < len(b.Deliveries) {
+			js = append(js, &job{d: &b.Deliveries[at], token: b.Take.Token})
+		}
+	}
+	d.letGo(js, 0)
+}
