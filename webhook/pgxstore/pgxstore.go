@@ -129,7 +129,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, o Options) (*Store, error) {
 // Enqueue implements webhook.Outbox.
 func (s *Store) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
 	found, err := s.core.Enqueue(ctx, b)
-	if err == nil {
+	if err == nil && sqlcore.Left([]*webhook.Batch{b}) {
 		s.notify(ctx)
 	}
 	return found, err
@@ -138,7 +138,7 @@ func (s *Store) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existi
 // EnqueueAll implements webhook.BatchOutbox.
 func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
 	found, err := s.core.EnqueueAll(ctx, batches)
-	if err == nil {
+	if err == nil && sqlcore.Left(batches) {
 		s.notify(ctx)
 	}
 	return found, err

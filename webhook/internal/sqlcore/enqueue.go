@@ -24,12 +24,13 @@ func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 	if err != nil {
 		return nil, s.wrap("enqueue", err)
 	}
+	p.takes()
 	var found [][]webhook.Existing
 	if s.d == PostgreSQL {
 		// One statement is a transaction of its own.
 		for try := 1; ; try++ {
 			found, err = s.enqueue(ctx, s.db, p)
-			if err == nil {
+			if err == nil && Left(batches) {
 				s.busy.Store(true) // the next claim need not peek
 			}
 			if err == nil || try == maxTries || !s.d.transient(err) {
@@ -90,7 +91,8 @@ type newDelivery struct {
 	State   int     `json:"st"`
 	Reason  string  `json:"r"`
 	Size    int     `json:"sz"`
-	First   int     `json:"fi"` // of its ordered lane, in this call
+	First   int     `json:"fi"`          // of its ordered lane, in this call
+	Lease   int64   `json:"l,omitempty"` // for which it is to be claimed
 }
 
 type newMessage struct {
@@ -111,6 +113,7 @@ type inserts struct {
 	place      [][2]int // batch and index of each delivery
 	messages   []newMessage
 	data       []byte
+	token      int64 // of what is taken
 }
 
 // plan checks batches and turns them into rows.
@@ -190,13 +193,18 @@ func deliveryRow(d *webhook.Delivery, m *webhook.Message) (newDelivery, error) {
 	return row, nil
 }
 
-// result sorts out what was there already: ids by row.
-func (p *inserts) result(existing map[int]string) [][]webhook.Existing {
+// result sorts out what was there already, ids by row, and what was not taken
+// although it was wanted.
+func (p *inserts) result(existing map[int]string, refused map[int]bool) [][]webhook.Existing {
 	out := make([][]webhook.Existing, len(p.batches))
+	p.answer()
 	for n := range p.deliveries {
+		at := p.place[n]
 		if id, ok := existing[n]; ok {
-			at := p.place[n]
 			out[at[0]] = append(out[at[0]], webhook.Existing{Index: at[1], ID: id})
+		} else if p.deliveries[n].Lease > 0 && !refused[n] {
+			take := p.batches[at[0]].Take
+			take.Taken = append(take.Taken, at[1])
 		}
 	}
 	return out
@@ -204,7 +212,7 @@ func (p *inserts) result(existing map[int]string) [][]webhook.Existing {
 
 func (s *Store) enqueue(ctx context.Context, q Querier, p *inserts) ([][]webhook.Existing, error) {
 	if len(p.deliveries) == 0 {
-		return p.result(nil), ctx.Err()
+		return p.result(nil, nil), ctx.Err()
 	}
 	if s.d == PostgreSQL {
 		return s.enqueueAtOnce(ctx, q, p)
@@ -227,17 +235,19 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]w
 	if data == nil {
 		data = []byte{}
 	}
-	existing := map[int]string{}
+	existing, refused := map[int]string{}, map[int]bool{}
 	var unknown []int
-	err = each(ctx, q, s.st.enqueue, []any{deliveries, data, messages}, func(r Rows) error {
-		var n number
+	err = each(ctx, q, s.st.enqueue, []any{deliveries, data, messages, p.token}, func(r Rows) error {
+		var n, stored number
 		var id text
-		if err := r.Scan(&n, &id); err != nil {
+		if err := r.Scan(&n, &id, &stored); err != nil {
 			return err
 		}
-		if id != "" {
+		refused[int(n.v)] = true
+		switch {
+		case id != "":
 			existing[int(n.v)] = string(id)
-		} else if p.deliveries[n.v].Dedup != nil {
+		case stored.v == 0 && p.deliveries[n.v].Dedup != nil:
 			unknown = append(unknown, int(n.v))
 		}
 		return nil
@@ -245,7 +255,10 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]w
 	if err == nil && len(unknown) > 0 {
 		err = s.findExisting(ctx, q, p, unknown, existing)
 	}
-	return p.result(existing), err
+	if err != nil {
+		return nil, err
+	}
+	return p.result(existing, refused), nil
 }
 
 // findExisting looks for the deliveries in whose place others are.

@@ -2,6 +2,7 @@ package sqlcore
 
 import (
 	"context"
+	"time"
 
 	"github.com/outhook/outhook/webhook"
 )
@@ -36,10 +37,14 @@ func (s *Store) enqueueStepwise(ctx context.Context, q Querier, p *inserts) ([][
 	if err := s.insertMessages(ctx, q, p, wanted); err != nil {
 		return nil, err
 	}
-	if err := s.insertQueue(ctx, q, p, open); err != nil {
+	refused, err := s.insertQueue(ctx, q, p, open)
+	if err != nil {
 		return nil, err
 	}
-	return p.result(existing), s.insertEnds(ctx, q, ended)
+	if err := s.insertEnds(ctx, q, ended); err != nil {
+		return nil, err
+	}
+	return p.result(existing, refused), nil
 }
 
 // findNew tells which deliveries are there under their own id: open ones,
@@ -70,52 +75,78 @@ func (s *Store) findNew(ctx context.Context, q Querier, p *inserts, arg string) 
 	return open, ended, missing, err
 }
 
+// queueRow is a row of the queue to insert.
+type queueRow struct {
+	Seq     int64   `json:"s"`
+	E       string  `json:"e"`
+	Lane    *string `json:"k,omitempty"`
+	Created int64   `json:"c"`
+	Ready   *int64  `json:"r"`
+	Token   int64   `json:"t,omitempty"`
+	Size    int     `json:"z"`
+}
+
 // insertQueue adds what is open to the queue, and marks where no claim would
-// look soon.
-func (s *Store) insertQueue(ctx context.Context, q Querier, p *inserts, open map[int]stored) error {
+// look soon. It returns what was not taken although it was wanted.
+func (s *Store) insertQueue(ctx context.Context, q Querier, p *inserts, open map[int]stored) (refused map[int]bool, err error) {
 	if len(open) == 0 {
-		return nil
+		return p.wanted(), nil
 	}
 	behind, err := s.behind(ctx, q, p, open)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	type row struct {
-		Seq     int64   `json:"s"`
-		E       string  `json:"e"`
-		Lane    *string `json:"k"`
-		Created int64   `json:"c"`
-		Ready   *int64  `json:"r"`
-		Size    int     `json:"z"`
+	closed, err := s.closedLanes(ctx, q, p, open)
+	if err != nil {
+		return nil, err
 	}
-	rows := make([]row, 0, len(open))
+	var rows, taken []queueRow
 	looks := map[string]int64{}
 	for n := range p.deliveries {
 		at, ok := open[n]
 		if !ok {
 			continue
 		}
-		d := &p.deliveries[n]
-		r := row{Seq: at.seq, E: d.E, Created: at.created, Size: d.Size}
-		if d.Ordered == 1 {
-			r.Lane = &d.Key
+		d, look := &p.deliveries[n], at.created
+		r := queueRow{Seq: at.seq, E: d.E, Created: at.created, Size: d.Size}
+		switch {
+		case d.Lease > 0 && !closed[d.E]:
+			look = later(at.created, time.Duration(d.Lease)*time.Microsecond)
+			r.Ready, r.Token = &look, p.token
+			taken = append(taken, r)
+		default:
+			if d.Ordered == 1 {
+				r.Lane = &d.Key
+			}
+			if d.Ordered == 0 || d.First == 1 && !behind[n] {
+				r.Ready = &at.created
+			}
+			rows = append(rows, r)
 		}
-		if d.Ordered == 0 || d.First == 1 && !behind[n] {
-			r.Ready = &at.created
+		if soonest, ok := looks[d.E]; !ok || look < soonest {
+			looks[d.E] = look
 		}
-		rows = append(rows, r)
-		looks[d.E] = at.created
 	}
 	// The lanes are looked at before the rows are there: a mark too many is
 	// better than one too few.
 	if err := s.mark(ctx, q, looks); err != nil {
-		return err
+		return nil, err
+	}
+	if err := insertRows(ctx, q, s.st.newQueue, rows); err != nil {
+		return nil, err
+	}
+	return s.insertTaken(ctx, q, p, open, taken)
+}
+
+func insertRows(ctx context.Context, q Querier, query string, rows []queueRow) error {
+	if len(rows) == 0 {
+		return nil
 	}
 	arg, err := list(rows)
 	if err != nil {
 		return err
 	}
-	return q.Exec(ctx, s.st.newQueue, arg)
+	return q.Exec(ctx, query, arg)
 }
 
 // behind tells which deliveries have others before them in their ordered lane.
