@@ -89,6 +89,7 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 	least := max(d.cfg.ClaimBatch/4, 1)
 	limit := min(d.settles.leaves(room, least), d.cfg.ClaimBatch)
 	if limit < least || d.settles.stuck() {
+		d.lanes.saw(false, stays)
 		return false, nil
 	}
 	// The end of Run must not cut off an answer that claims something: under an

@@ -143,8 +143,9 @@ type lanes struct {
 	claiming bool // Run claims
 	behind   bool // something that is due may wait in the store
 	coming   int  // places of claimed jobs that are reserved
-	stays    int  // counts what Dispatch left to be claimed
+	stays    int  // counts when something was left to be claimed
 	looks    int  // counts the claims
+	skips    bool // the last claim skipped some lanes
 
 	sweepAt int // the number of lanes at which idle ones are forgotten
 	slow    time.Duration
@@ -246,6 +247,9 @@ func (ls *lanes) accept(claimed []*job) (refused, crowded []*job) {
 		}
 		ls.wait(l, j)
 	}
+	if len(refused) > 0 {
+		ls.stays++
+	}
 	ls.press()
 	return refused, crowded
 }
@@ -311,7 +315,7 @@ func (ls *lanes) left(j *job) {
 	}
 	ls.stored--
 	j.lane.stored--
-	if j.lane.stored == 0 || ls.stored%64 == 0 {
+	if (j.lane.stored == 0 || ls.stored%64 == 0) && (ls.behind || ls.skips || !ls.claiming) {
 		ls.tell()
 	}
 }

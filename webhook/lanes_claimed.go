@@ -16,6 +16,7 @@ func (ls *lanes) room(capacity int, skip []string) (int, int, []string) {
 			l.skipped = ls.looks
 		}
 	}
+	ls.skips = len(skip) > 0
 	return capacity - ls.stored - ls.coming, ls.stays, skip
 }
 

@@ -72,12 +72,12 @@ type Take struct {
 	// are Pending and not Ordered.
 	Wanted []int
 	Lease  time.Duration
-	// Taken is the store's answer, where it returns no error: those of Wanted
-	// that it stored as a Claim leaves them, Running under the token Token, with
-	// one attempt counted, and due again when the lease ends. Left out are those
-	// that were there already, by whatever try, and those of an endpoint that
-	// Claim would not hand out, because it is parked or may only be probed;
-	// these are stored as they would be without Take.
+	// Taken is the store's answer, where it returns no error: those of Wanted, in
+	// any order, that it stored as a Claim leaves them, Running under the token
+	// Token, with one attempt counted, and due again when the lease ends. It
+	// leaves out those that were there already, by whatever try, and those of an
+	// endpoint that is parked or may only be probed, and may leave out others:
+	// they are stored as they would be without Take.
 	Taken []int
 	Token int64
 }
