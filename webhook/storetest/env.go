@@ -26,7 +26,7 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(
 		enqueueCases(), againCases(), dedupCases(), batchCases(),
-		claimCases(), leaseCases(), fenceCases(), extendCases(),
+		claimCases(), leaseCases(), fenceCases(), extendCases(), takeCases(),
 		dueCases(), fairCases(), parkCases(), probeCases(), orderCases(), healthCases(),
 		txCases(), endpointCases(), matchCases(), adminCases(),
 		historyCases(), pageCases(), finalsCases(), purgeCases(), cancelCases(),

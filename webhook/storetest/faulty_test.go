@@ -18,6 +18,8 @@ type tally struct {
 	calls map[string]int
 }
 
+func (q *tally) Enqueue(context.Context, *webhook.Batch) ([]webhook.Existing, error) { return nil, nil }
+
 func (q *tally) Claim(context.Context, webhook.Claim) ([]webhook.Claimed, error) {
 	q.calls["Claim"]++
 	return []webhook.Claimed{{Token: 1}}, nil
@@ -100,12 +102,12 @@ func TestFaultyOffers(t *testing.T) {
 	m := newModel()
 	full := storetest.Offers(t, storetest.Store{Queue: storetest.Faulty(m, storetest.Faults{})})
 	want := storetest.BatchOutbox | storetest.Extender | storetest.RateLimiter | storetest.History |
-		storetest.Canceler | storetest.Counter | storetest.Purger
+		storetest.Canceler | storetest.Counter | storetest.Purger | storetest.Take
 	if full != want {
 		t.Errorf("Faulty(full store) offers %v, want %v", full, want)
 	}
 	want &^= storetest.BatchOutbox
-	if got := storetest.Offers(t, storetest.Store{Queue: storetest.Faulty(m.Store, storetest.Faults{})}); got != want {
+	if got := storetest.Offers(t, storetest.Store{Queue: storetest.Faulty(newModel().Store, storetest.Faults{})}); got != want {
 		t.Errorf("Faulty(memstore) offers %v, want %v", got, want)
 	}
 	plain := storetest.Offers(t, storetest.Store{Queue: storetest.Faulty(&tally{}, storetest.Faults{})})

@@ -40,6 +40,8 @@ const (
 	Counter
 	// Purger is [webhook.Purger].
 	Purger
+	// Take is a Queue that answers [webhook.Take].
+	Take
 	// Corruption is Store.Corrupt.
 	Corruption
 
@@ -51,7 +53,7 @@ const (
 func featureNames() []string {
 	return []string{
 		"EndpointStore", "EndpointAdmin", "Transactions", "TxMatcher", "Peers", "BatchOutbox", "Extender",
-		"Listener", "RateLimiter", "History", "Canceler", "Counter", "Purger", "Corruption",
+		"Listener", "RateLimiter", "History", "Canceler", "Counter", "Purger", "Take", "Corruption",
 	}
 }
 
@@ -113,6 +115,7 @@ func offers(t *testing.T, s Store) Features {
 		{there: cancels, is: Canceler},
 		{there: counts, is: Counter},
 		{there: purges, is: Purger},
+		{there: takes(t, s), is: Take},
 		{there: s.Corrupt != nil, is: Corruption},
 	} {
 		if f.there {
@@ -137,4 +140,16 @@ func matchesInTx(t *testing.T, s Store) bool {
 		t.Errorf("Tx.Rollback: %v", err)
 	}
 	return ok
+}
+
+// takes asks for a claim that nothing stands against: whether a store knows
+// Take shows in its answer alone.
+func takes(t *testing.T, s Store) bool {
+	t.Helper()
+	e := &env{}
+	b := asks(e.batch("a"), never, 0)
+	if _, err := s.Queue.Enqueue(context.Background(), b); err != nil {
+		t.Errorf("Enqueue with a Take: %v", err)
+	}
+	return len(b.Take.Taken) > 0
 }
