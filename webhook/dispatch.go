@@ -237,6 +237,10 @@ func (d *Dispatcher) address(ctx context.Context, w *work, m *Message, ep *Endpo
 	if ep.Ordered {
 		dl.Key = w.key
 	}
+	if like := &w.addressed; like.ep != nil && like.ep.alike(ep) {
+		dl.Policy, dl.Body = like.policy.Name, like.body
+		return like.policy, nil
+	}
 	p, ok := d.policies[ep.Policy]
 	if !ok {
 		p = d.policies[""]
@@ -254,7 +258,25 @@ func (d *Dispatcher) address(ctx context.Context, w *work, m *Message, ep *Endpo
 		return p, failOwn(dl, err)
 	}
 	dl.Body = body
+	if dl.State == Pending {
+		w.addressed = addressed{ep: ep, policy: p, body: body}
+	}
 	return p, nil
+}
+
+// addressed is what the endpoint before came to: those of an event are mostly
+// alike.
+type addressed struct {
+	ep     *Endpoint
+	policy *retry.Policy
+	body   int
+}
+
+// alike reports whether an event to be sent to o has the policy and the body that
+// it has for e.
+func (e *Endpoint) alike(o *Endpoint) bool {
+	return e.Policy == o.Policy && e.Encoder == o.Encoder && o.Status != Disabled &&
+		len(e.Fields)+len(o.Fields)+len(e.Params)+len(o.Params) == 0
 }
 
 // failOwn fails a delivery whose endpoint is at fault; other errors it returns.

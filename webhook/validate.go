@@ -23,6 +23,7 @@ type work struct {
 	hops      int
 	inline    bool
 	endpoints []*Endpoint
+	addressed addressed // what the endpoint before came to
 }
 
 // newWork asks the event about itself and validates it.
