@@ -12,10 +12,13 @@
 // Dispatch returns a [Receipt]; it has sent nothing.
 //
 // [Dispatcher.Run] claims deliveries from the [Queue], under a lease, and lets
-// them wait in lanes, one for each endpoint. A pool of workers turns the lanes
-// in a ring. A worker takes a delivery, makes sure that the lease will outlast
-// the attempt and that the endpoint is at most a second old, and makes one
-// attempt: it splices the endpoint's parameters into the stored bytes
+// them wait in lanes, one for each endpoint. While it sees the end of what is
+// due, Dispatch claims in the same write what it stores ([Take]), for receivers
+// that answer and as far as half of the room goes: such a delivery costs no Claim
+// and no second commit, and its request is on the way as soon as it is stored. A
+// pool of workers turns the lanes in a ring. A worker takes a delivery, makes
+// sure that the lease will outlast the attempt and that the endpoint is at most
+// a second old, and makes one attempt: it splices the endpoint's parameters into the stored bytes
 // (render), signs the result (sign), sends one request through the endpoint's
 // transport (post), and asks the policy what the answer means (judge). The
 // [retry.Outcome] decides the delivery's next [State], which goes back to the
@@ -39,7 +42,10 @@
 // them, and repeats nothing whose answer it knows, however long that lasts;
 // another process may, once the lease has ended. A process that stood still
 // posts nothing whose lease ended meanwhile: on HTTP/1 the clock is looked at in
-// the call that writes, on HTTP/2 before it. The message id is the same
+// the call that writes, on HTTP/2 before it. What Dispatch claimed is sent again,
+// like all that is claimed, once its lease has ended without an answer; so is it
+// sent that late where the process ended before its request, or nobody learned
+// whether the event was stored. The message id is the same
 // every time, and is what receivers tell repeats by. Under an at-most-once
 // policy a claim is final: a delivery whose lease ended is Failed, and not sent
 // again.
