@@ -84,12 +84,12 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 		c.shed = now
 		d.letGo(d.lanes.shedStuck(), 0)
 	}
-	room, stays, skip := d.lanes.room(2*d.cfg.ClaimBatch, c.skip)
+	room, skip := d.lanes.room(2*d.cfg.ClaimBatch, c.skip)
 	c.skip = skip
 	least := max(d.cfg.ClaimBatch/4, 1)
 	limit := min(d.settles.leaves(room, least), d.cfg.ClaimBatch)
 	if limit < least || d.settles.stuck() {
-		d.lanes.saw(false, stays)
+		d.lanes.saw(false)
 		return false, nil
 	}
 	// The end of Run must not cut off an answer that claims something: under an
@@ -107,10 +107,13 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 		return false, err
 	}
 	more = len(claimed) > 0 && (c.adapt(claimed, req) || len(claimed) >= limit)
-	if len(claimed) > 0 && d.receive(ctx, claimed, start) != nil {
-		return false, errEndpoints
+	refused := 0
+	if len(claimed) > 0 {
+		if refused, err = d.receive(ctx, claimed, start); err != nil {
+			return false, errEndpoints
+		}
 	}
-	d.lanes.saw(!more, stays)
+	d.lanes.saw(!more && refused == 0)
 	return more, nil
 }
 
@@ -134,8 +137,9 @@ func (c *claimer) adapt(claimed []Claimed, req Claim) (capped bool) {
 }
 
 // receive turns claimed deliveries into jobs and lets them wait in their
-// lanes. What cannot be sent now is settled at once.
-func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.Time) error {
+// lanes. What cannot be sent now is settled at once. It returns how many are due
+// again because their lanes had no room.
+func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.Time) (int, error) {
 	batch := make([]job, len(claimed))
 	ready := make([]*job, 0, len(claimed))
 	lookErr := d.lookAll(ctx, claimed)
@@ -158,7 +162,7 @@ func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.
 	d.letGo(refused, 0)
 	d.letGo(crowded, lookAgain)
 	d.pool.Kick()
-	return lookErr
+	return len(refused), lookErr
 }
 
 // lookAll asks once for all endpoints of a claim that are not known afresh.

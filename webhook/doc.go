@@ -13,16 +13,18 @@
 //
 // [Dispatcher.Run] claims deliveries from the [Queue], under a lease, and lets
 // them wait in lanes, one for each endpoint. While it sees the end of what is
-// due, Dispatch claims in the same write what it stores ([Take]), for receivers
-// that answer and as far as half of the room goes: such a delivery costs no Claim
-// and no second commit, and its request is on the way as soon as it is stored. A
-// pool of workers turns the lanes in a ring. A worker takes a delivery, makes
+// due, Dispatch claims in the same write what it stores ([Take]), as far as
+// requests to receivers that answer could begin at once: such a delivery costs no
+// Claim and no second commit, and is on its way as soon as it is stored.
+//
+// A pool of workers turns the lanes in a ring. A worker takes a delivery, makes
 // sure that the lease will outlast the attempt and that the endpoint is at most
-// a second old, and makes one attempt: it splices the endpoint's parameters into the stored bytes
-// (render), signs the result (sign), sends one request through the endpoint's
-// transport (post), and asks the policy what the answer means (judge). The
-// [retry.Outcome] decides the delivery's next [State], which goes back to the
-// queue with others in one write, fenced by the token of the claim (settle).
+// a second old, and makes one attempt: it splices the endpoint's parameters into
+// the stored bytes (render), signs the result (sign), sends one request through
+// the endpoint's transport (post), and asks the policy what the answer means
+// (judge). The [retry.Outcome] decides the delivery's next [State], which
+// goes back to the queue with others in one write, fenced by the token of the
+// claim (settle).
 //
 //	Accepted             Delivered
 //	Known                Duplicate

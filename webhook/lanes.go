@@ -143,13 +143,13 @@ type lanes struct {
 	claiming bool // Run claims
 	behind   bool // something that is due may wait in the store
 	coming   int  // places of claimed jobs that are reserved
-	stays    int  // counts when something was left to be claimed
 	looks    int  // counts the claims
 	skips    bool // the last claim skipped some lanes
 
 	sweepAt int // the number of lanes at which idle ones are forgotten
 	slow    time.Duration
 	most    int           // claimed jobs that may wait without pressing
+	fast    int           // jobs that run side by side where none hangs
 	drained chan struct{} // told when running or stored fell; capacity 1
 	// maxTrials bounds trials: however many receivers hang, proven lanes have
 	// room to run.
@@ -158,7 +158,7 @@ type lanes struct {
 
 func newLanes(c *Config) *lanes {
 	return &lanes{
-		byID: make(map[string]*lane), sweepAt: minLanes, slow: c.SlowAfter, most: c.ClaimBatch, drained: make(chan struct{}, 1),
+		byID: make(map[string]*lane), sweepAt: minLanes, slow: c.SlowAfter, most: c.ClaimBatch, fast: c.Concurrency, drained: make(chan struct{}, 1),
 		maxTrials: c.MaxInFlight - min(c.Concurrency, c.MaxInFlight/2),
 	}
 }
@@ -246,9 +246,6 @@ func (ls *lanes) accept(claimed []*job) (refused, crowded []*job) {
 			continue
 		}
 		ls.wait(l, j)
-	}
-	if len(refused) > 0 {
-		ls.stays++
 	}
 	ls.press()
 	return refused, crowded

@@ -2,9 +2,9 @@ package webhook
 
 import "time"
 
-// room is how many claimed jobs may still be taken in, what saw wants to know of
-// this claim, and which endpoints must not be claimed for now, in skip's memory.
-func (ls *lanes) room(capacity int, skip []string) (int, int, []string) {
+// room is how many claimed jobs may still be taken in, and which endpoints
+// must not be claimed for now, in skip's memory.
+func (ls *lanes) room(capacity int, skip []string) (int, []string) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	now := time.Now()
@@ -17,7 +17,7 @@ func (ls *lanes) room(capacity int, skip []string) (int, int, []string) {
 		}
 	}
 	ls.skips = len(skip) > 0
-	return capacity - ls.stored - ls.coming, ls.stays, skip
+	return capacity - ls.stored - ls.coming, skip
 }
 
 // shed takes claimed jobs out of the lanes that pick chooses.

@@ -1,7 +1,5 @@
 package webhook
 
-import "time"
-
 // claims says whether Run claims.
 func (ls *lanes) claims(yes bool) {
 	ls.mu.Lock()
@@ -9,39 +7,38 @@ func (ls *lanes) claims(yes bool) {
 	ls.claiming, ls.behind = yes, true
 }
 
-// saw notes whether a claim brought all that was due, but for what Dispatch left
-// since it began: room said how much that was.
-func (ls *lanes) saw(all bool, stays int) {
+// saw notes whether a claim brought all that was due.
+func (ls *lanes) saw(all bool) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ls.behind = !all || ls.stays != stays
+	ls.behind = !all
 }
 
-// leave notes that Dispatch left something to be claimed: until it is, nothing
-// overtakes it.
+// leave notes that Dispatch left something to be claimed: until a claim has seen
+// all that is due, nothing more overtakes it.
 func (ls *lanes) leave() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ls.stays++
 	ls.behind = true
 }
 
 // reserve appends to wanted the indices of those of ds that could be sent as
 // soon as they are stored, and keeps places for them. There are none while
-// something waits in the store, or if half of the room for claimed jobs is taken
-// by them and what is unsettled: the rest is for what other claims bring.
+// something that is due waits in the store: that is first. What could not begin
+// at once is for whoever has room for it.
 func (ls *lanes) reserve(wanted []int, ds []Delivery, unsettled int, fits func(*Delivery) bool) []int {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if !ls.claiming || ls.behind {
 		return wanted
 	}
-	room := ls.most - ls.stored - ls.coming - unsettled
-	for i := range ds[:min(len(ds), 4*ls.most)] {
+	waiting := ls.stored + ls.coming
+	room := min(ls.fast-(ls.running-ls.trials)-ls.volatile-waiting, ls.most-waiting-unsettled)
+	for i := range ds[:min(len(ds), manyLooks)] {
 		if room <= 0 {
 			break
 		}
-		if l := ls.byID[ds[i].EndpointID]; l != nil && ls.ready(l) && fits(&ds[i]) {
+		if l := ls.byID[ds[i].EndpointID]; l != nil && l.free() && l.skipped != ls.looks && fits(&ds[i]) {
 			wanted = append(wanted, i)
 			room--
 			ls.coming++
@@ -50,11 +47,12 @@ func (ls *lanes) reserve(wanted []int, ds []Delivery, unsettled int, fits func(*
 	return wanted
 }
 
-// ready reports whether a claim would not skip l, nor did the last one, and its
-// receiver answers.
-func (ls *lanes) ready(l *lane) bool {
-	return l.proven && l.skipped != ls.looks && 2*l.stored <= l.credit &&
-		(l.running < l.window || !l.stuck(time.Now(), ls.slow))
+// manyLooks bounds the time for which reserve holds the lock.
+const manyLooks = 1000
+
+// free reports whether the receiver of l answers, and a request to it could begin.
+func (l *lane) free() bool {
+	return l.proven && !l.closed && l.running+l.waiting.n < l.window
 }
 
 // welcome lets jobs wait for which places were reserved, so many in all. False
