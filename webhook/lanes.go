@@ -312,12 +312,17 @@ func (ls *lanes) left(j *job) {
 	}
 	ls.stored--
 	j.lane.stored--
-	if (j.lane.stored == 0 || ls.stored%64 == 0) && (ls.behind || ls.skips || !ls.claiming) {
+	if j.lane.stored == 0 || ls.stored%64 == 0 {
 		ls.tell()
 	}
 }
 
+// tell tells the claimer, if it left something, or who waits for the end of all
+// that runs.
 func (ls *lanes) tell() {
+	if ls.claiming && !ls.behind && !ls.skips {
+		return
+	}
 	select {
 	case ls.drained <- struct{}{}:
 	default:
