@@ -57,15 +57,7 @@ func TestDialsAsManyAsRequests(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			client, server := net.Pipe()
 			servers.Go(func() {
-				for br := bufio.NewReader(server); ; {
-					req, err := http.ReadRequest(br)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, req.Body)
-					time.Sleep(100 * time.Millisecond)
-					_, _ = io.WriteString(server, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-				}
+				answer(server, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", func(*http.Request) { time.Sleep(100 * time.Millisecond) })
 			})
 			return client, nil
 		})
@@ -100,6 +92,19 @@ func TestDialsAsManyAsRequests(t *testing.T) {
 	})
 }
 
+// answer answers the requests of a connection, each after think, until it ends.
+func answer(server net.Conn, text string, think func(*http.Request)) {
+	for br := bufio.NewReader(server); ; {
+		req, err := http.ReadRequest(br)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, req.Body)
+		think(req)
+		_, _ = io.WriteString(server, text)
+	}
+}
+
 // TestDialPatience holds that a request which waits for another's dial does
 // not wait for long.
 func TestDialPatience(t *testing.T) {
@@ -113,16 +118,10 @@ func TestDialPatience(t *testing.T) {
 			}
 			client, server := net.Pipe()
 			servers.Go(func() {
-				for br := bufio.NewReader(server); ; {
-					req, err := http.ReadRequest(br)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, req.Body)
+				answer(server, "HTTP/1.1 204 No Content\r\n\r\n", func(req *http.Request) {
 					d, _ := time.ParseDuration(req.URL.Query().Get("for"))
 					time.Sleep(d)
-					_, _ = io.WriteString(server, "HTTP/1.1 204 No Content\r\n\r\n")
-				}
+				})
 			})
 			return client, nil
 		})

@@ -75,28 +75,34 @@ func BenchmarkTasks(b *testing.B) {
 				kind.work()
 				<-slots
 			}
-			b.Run(kind.name+"/"+flow.name+"/pool", func(b *testing.B) {
-				tasks := make(chan func(), flow.inFlight)
-				p := pool.New(pool.Options{Next: receive(tasks)})
-				b.ReportAllocs()
-				for b.Loop() {
-					slots <- struct{}{}
-					tasks <- task
-					p.Kick()
-				}
-				p.Wait()
-			})
-			b.Run(kind.name+"/"+flow.name+"/go", func(b *testing.B) {
-				var wg sync.WaitGroup
-				b.ReportAllocs()
-				for b.Loop() {
-					slots <- struct{}{}
-					wg.Go(task)
-				}
-				wg.Wait()
-			})
+			beside(b, kind.name+"/"+flow.name, slots, task)
 		}
 	}
+}
+
+// beside times task in a pool, and beside that in a goroutine each, with as many
+// in flight as there are slots; each gives its slot back.
+func beside(b *testing.B, name string, slots chan struct{}, task func()) {
+	b.Run(name+"/pool", func(b *testing.B) {
+		tasks := make(chan func(), cap(slots))
+		p := pool.New(pool.Options{Next: receive(tasks)})
+		b.ReportAllocs()
+		for b.Loop() {
+			slots <- struct{}{}
+			tasks <- task
+			p.Kick()
+		}
+		p.Wait()
+	})
+	b.Run(name+"/go", func(b *testing.B) {
+		var wg sync.WaitGroup
+		b.ReportAllocs()
+		for b.Loop() {
+			slots <- struct{}{}
+			wg.Go(task)
+		}
+		wg.Wait()
+	})
 }
 
 // BenchmarkHTTP posts over loopback, as a dispatcher does.
@@ -124,26 +130,7 @@ func BenchmarkHTTP(b *testing.B) {
 			_, _ = io.Copy(io.Discard, res.Body)
 			_ = res.Body.Close()
 		}
-		b.Run(strconv.Itoa(inFlight)+"/pool", func(b *testing.B) {
-			tasks := make(chan func(), inFlight)
-			p := pool.New(pool.Options{Next: receive(tasks)})
-			b.ReportAllocs()
-			for b.Loop() {
-				slots <- struct{}{}
-				tasks <- task
-				p.Kick()
-			}
-			p.Wait()
-		})
-		b.Run(strconv.Itoa(inFlight)+"/go", func(b *testing.B) {
-			var wg sync.WaitGroup
-			b.ReportAllocs()
-			for b.Loop() {
-				slots <- struct{}{}
-				wg.Go(task)
-			}
-			wg.Wait()
-		})
+		beside(b, strconv.Itoa(inFlight), slots, task)
 		client.CloseIdleConnections()
 		if n := failed.Load(); n > 0 {
 			b.Errorf("%d posts failed", n)

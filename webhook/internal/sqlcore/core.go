@@ -69,21 +69,17 @@ type DB interface {
 }
 
 // Repeater is a Querier that runs a statement for n rows at less than the cost
-// of n calls. It is for SQLite, where a row costs more as JSON than alone.
+// of n calls. Those of SQLite are, where a row costs more as JSON than alone.
 type Repeater interface {
 	ExecEach(ctx context.Context, query string, n int, args func(i int) []any) error
 }
 
 func repeat(ctx context.Context, q Querier, query string, n int, args func(i int) []any) error {
-	if r, ok := q.(Repeater); ok {
-		return r.ExecEach(ctx, query, n, args)
+	r, ok := q.(Repeater)
+	if !ok {
+		return fmt.Errorf("%T is no Repeater, as what runs SQLite's statements must be", q)
 	}
-	for i := range n {
-		if err := q.Exec(ctx, query, args(i)...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.ExecEach(ctx, query, n, args)
 }
 
 // write runs an update or a removal by rows.
