@@ -71,8 +71,12 @@ func (d *Dispatcher) share(ctx context.Context, all BatchOutbox, c *commit) ([]E
 	case left:
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: it is not known whether the event was stored", err)
+	return nil, fmt.Errorf("%w: %w", err, errAbandoned)
 }
+
+// errAbandoned says that the commit goes on: what is reserved for it stays so
+// until then.
+var errAbandoned = errors.New("it is not known whether the event was stored")
 
 func (d *Dispatcher) enqueueIn(ctx context.Context, o Outbox, b *Batch) (existing []Existing, err error) {
 	err = d.contain(ctx, "store", func() (err error) {
@@ -161,8 +165,8 @@ func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
 		default:
 			c.existing, c.err = d.enqueueIn(ctx, d.cfg.Queue, c.batch)
 		}
-		if d.commits.finish(c) && c.err == nil {
-			d.giveBack(c.batch)
+		if d.commits.finish(c) {
+			d.giveBack(c.batch, c.err == nil)
 		}
 		c.done <- struct{}{}
 	}

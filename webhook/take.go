@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,7 +31,9 @@ func (d *Dispatcher) store(ctx context.Context, w *work, b *Batch, receipts []Re
 	}
 	existing, err := d.enqueue(ctx, w.spent, b, outbox)
 	if err != nil {
-		d.lanes.forgo(t.reserved())
+		if !errors.Is(err, errAbandoned) {
+			d.lanes.forgo(t.reserved())
+		}
 		return fmt.Errorf("webhook: enqueue: %w", err)
 	}
 	for _, x := range existing {
@@ -70,7 +73,7 @@ func (t *taking) reserved() int {
 
 // want asks for those of b's deliveries that this process can send as soon as
 // they are stored; nil where there are none. What it reserves goes back by
-// handOver or by forgo.
+// handOver, by forgo, or by giveBack.
 //
 // Only what may be sent again is asked for: where nobody learns whether b was
 // stored, its lease ends, and under an at-most-once policy that would be all.
@@ -127,10 +130,14 @@ func (d *Dispatcher) handOver(t *taking, b *Batch, target func(index int) *targe
 	return len(ready)
 }
 
-// giveBack lets go of what was taken of b for a Dispatch that has not waited for
-// it.
-func (d *Dispatcher) giveBack(b *Batch) {
+// giveBack lets go of what was taken of b, if that is stored, for a Dispatch that
+// has not waited for it; then a drain waits for it no longer.
+func (d *Dispatcher) giveBack(b *Batch, stored bool) {
 	if b.Take == nil {
+		return
+	}
+	defer d.lanes.forgo(len(b.Take.Wanted))
+	if !stored {
 		return
 	}
 	var js []*job
