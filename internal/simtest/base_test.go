@@ -38,29 +38,53 @@ func newBase(s seed) *base {
 	}
 }
 
-// enqueueAll stores batches all or nothing, in a transaction of memstore, or
-// one by one where a planted fault sits in enqueue.
+// enqueueAll stores batches one by one, since a transaction of memstore takes
+// nothing. Nobody sees it half done, and after the first nothing can fail: where
+// a planted fault lets Enqueue fail, commits are not shared.
 func (b *base) enqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
 	out := make([][]webhook.Existing, len(batches))
-	tx := b.Begin()
-	defer tx.Rollback()
-	box := b.InTx(tx)
 	for i, batch := range batches {
 		var err error
-		if out[i], err = box.Enqueue(ctx, batch); err != nil {
+		if out[i], err = b.enqueue(ctx, batch); err != nil {
 			return nil, err
 		}
 	}
-	return out, tx.Commit()
+	return out, nil
 }
 
 // changeBatch lets change alter copies of what is enqueued.
 func (b *base) changeBatch(change func(batch *webhook.Batch)) {
 	inner := b.enqueue
 	b.enqueue = func(ctx context.Context, batch *webhook.Batch) ([]webhook.Existing, error) {
-		again := &webhook.Batch{Message: batch.Message, Deliveries: slices.Clone(batch.Deliveries)}
+		again := &webhook.Batch{Message: batch.Message, Deliveries: slices.Clone(batch.Deliveries), Take: batch.Take}
 		change(again)
 		return inner(ctx, again)
+	}
+}
+
+// changeTake lets ask and answer alter what is wanted of the store, and what it
+// took. Either may be nil.
+func (b *base) changeTake(ask, answer func(batch *webhook.Batch)) {
+	inner := b.enqueue
+	b.enqueue = func(ctx context.Context, batch *webhook.Batch) ([]webhook.Existing, error) {
+		if batch.Take == nil {
+			return inner(ctx, batch)
+		}
+		take := *batch.Take
+		again := &webhook.Batch{Message: batch.Message, Deliveries: batch.Deliveries, Take: &take}
+		if ask != nil {
+			ask(again)
+		}
+		existing, err := inner(ctx, again)
+		if answer != nil && err == nil {
+			answer(again)
+		}
+		batch.Take.Taken, batch.Take.Token = take.Taken, take.Token
+		return existing, err
 	}
 }
 

@@ -27,7 +27,8 @@ type gate struct {
 	healed  *atomic.Bool // the world is kind from now on
 	dead    atomic.Bool
 	drains  atomic.Bool  // the process is about to end, and knows it
-	forgets bool         // planted: what it gives back while it drains is lost
+	forgets forgets      // planted: what it gives back and is lost
+	trusts  bool         // planted: leases of what it takes are shorter than it thinks
 	away    *atomic.Bool // the store answers nobody
 	failed  atomic.Int64 // calls of the store that failed
 	network *webhooktest.Network
@@ -45,7 +46,7 @@ func newGate(w *world, name string) *gate {
 	g := &gate{
 		seed: w.seed, name: name, healed: &w.healed, away: &w.away, network: w.network,
 		watch: &watch{base: w.base, o: w.oracle, worker: name},
-		conns: map[net.Conn]bool{}, forgets: w.forgets,
+		conns: map[net.Conn]bool{}, forgets: w.forgets, trusts: w.trusts,
 	}
 	faults := storetest.Faults{Decide: g.decide}
 	if w.shared {
@@ -136,13 +137,23 @@ func through[T any](ctx context.Context, g *gate, method, about string, call fun
 }
 
 func (g *gate) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
-	return through(ctx, g, "Enqueue", string(b.Message.Bodies[0].Data), func() ([]webhook.Existing, error) { return g.store.Enqueue(ctx, b) })
+	defer g.shorten(b)()
+	existing, err := through(ctx, g, "Enqueue", string(b.Message.Bodies[0].Data), func() ([]webhook.Existing, error) { return g.store.Enqueue(ctx, b) })
+	if err != nil {
+		g.watch.unheard(b)
+	}
+	return existing, err
 }
 
 func (g *gateAll) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
-	return through(ctx, g.gate, "EnqueueAll", string(batches[0].Message.Bodies[0].Data), func() ([][]webhook.Existing, error) {
+	defer g.shorten(batches...)()
+	existing, err := through(ctx, g.gate, "EnqueueAll", string(batches[0].Message.Bodies[0].Data), func() ([][]webhook.Existing, error) {
 		return g.store.(webhook.BatchOutbox).EnqueueAll(ctx, batches)
 	})
+	if err != nil {
+		g.watch.unheard(batches...)
+	}
+	return existing, err
 }
 
 func (g *gate) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, error) {
@@ -155,8 +166,8 @@ func (g *gate) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, e
 }
 
 func (g *gate) Settle(ctx context.Context, items []webhook.Settlement) (webhook.Settled, error) {
-	if g.forgets && g.drains.Load() {
-		items = slices.DeleteFunc(slices.Clone(items), func(it webhook.Settlement) bool { return it.Unsent })
+	if g.forgets != nil {
+		items = slices.DeleteFunc(slices.Clone(items), func(it webhook.Settlement) bool { return it.Unsent && g.forgets(g, &it) })
 	}
 	return through(ctx, g, "Settle", "", func() (webhook.Settled, error) { return g.store.Settle(ctx, items) })
 }

@@ -33,7 +33,7 @@ func (o *oracle) claimed(c webhook.Claim, got []webhook.Claimed, worker string) 
 		if slices.Contains(c.Skip, t.endpoint) || counts[t.endpoint] > c.PerEndpoint {
 			o.violate(ruleBounds, "%v: its endpoint is skipped, or has more than %d", t, c.PerEndpoint)
 		}
-		o.lease(t, cl, worker, now.Add(c.Lease))
+		o.lease(t, cl.Token, worker, now.Add(c.Lease))
 	}
 	if len(got) > c.Limit || bytes > c.MaxBytes && len(got) > 1 {
 		o.violate(ruleBounds, "%d deliveries of %d bytes", len(got), bytes)
@@ -70,12 +70,15 @@ func (o *oracle) head(t *track) bool {
 	return true
 }
 
-func (o *oracle) lease(t *track, cl *webhook.Claimed, worker string, until time.Time) {
+func (o *oracle) lease(t *track, token int64, worker string, until time.Time) {
 	if t.leased {
 		t.crashed++ // its lease is over, and nobody settled it
 		o.seen["leases that ended"]++
+		if t.taken {
+			o.seen["taken as stored: its lease ended"]++
+		}
 	}
-	t.leased, t.until, t.token, t.owner, t.lost = true, until, cl.Token, worker, false
+	t.leased, t.until, t.token, t.owner, t.taken, t.lost = true, until, token, worker, false, false
 	t.claimedAt = time.Now()
 	t.attempts++
 }

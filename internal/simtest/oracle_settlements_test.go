@@ -27,6 +27,9 @@ func (o *oracle) settled(t *track, it *webhook.Settlement, isStale bool) {
 	t.leased = false
 	if it.Unsent {
 		o.seen["given back unsent"]++
+		if t.taken {
+			o.seen["taken as stored: given back unsent"]++
+		}
 		t.attempts--
 	}
 	if it.Attempt != nil {

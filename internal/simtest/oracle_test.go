@@ -30,6 +30,7 @@ type track struct {
 	until    time.Time // end of the lease
 	token    int64
 	owner    string // who claimed it last
+	taken    bool   // that claim came with its Enqueue
 	lost     bool   // its owner never heard of that claim
 	attempts int    // as Claim counts them
 	records  int    // attempts that were settled
@@ -185,10 +186,10 @@ func (o *oracle) inactive(id string) {
 	}
 }
 
-// add begins to track a delivery.
-func (o *oracle) add(m *webhook.Message, d *webhook.Delivery) {
+// add begins to track a delivery, unless it is known.
+func (o *oracle) add(m *webhook.Message, d *webhook.Delivery) (fresh bool) {
 	if o.tracks[d.ID] != nil {
-		return
+		return false
 	}
 	p := pair{d.EndpointID, eventOf(m.Bodies[d.Body].Data)}
 	t := &track{
@@ -206,4 +207,5 @@ func (o *oracle) add(m *webhook.Message, d *webhook.Delivery) {
 	o.tracks[d.ID] = t
 	o.byPair[p] = t
 	o.tell("%v stored %v", t, d.State)
+	return true
 }

@@ -12,6 +12,11 @@ import (
 func tokenless(w *world) {
 	latest := map[string]int64{}
 	w.base.changeClaimed(func(c *webhook.Claimed) { latest[c.Delivery.ID] = c.Token })
+	w.base.changeTake(nil, func(b *webhook.Batch) {
+		for _, i := range b.Take.Taken {
+			latest[b.Deliveries[i].ID] = b.Take.Token
+		}
+	})
 	w.base.changeItems(func(it *webhook.Settlement) { it.Token = latest[it.ID] })
 }
 

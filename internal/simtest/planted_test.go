@@ -34,20 +34,30 @@ func plantedFaults() []planted {
 		{name: "body encoded again on a retry", plant: reencoded, breaks: ruleIdentity},
 		{name: "disabled endpoint sent", plant: undisabled, breaks: ruleEdited},
 		{name: "order broken by a retry", plant: disordered, breaks: ruleOrder},
-		{name: "drain that forgets", plant: func(w *world) { w.forgets = true }, breaks: ruleForgotten},
+		{name: "drain that forgets", plant: drainsLose, breaks: ruleForgotten},
 		{name: "delivered on the third failure", plant: lenient(3), breaks: ruleUnacked},
 		{name: "delivered on the sixth failure", plant: lenient(6), breaks: ruleUnacked},
 		{name: "at most once sent again after a crash", plant: unexpired, breaks: ruleOnce},
 		{name: "request replayed by the transport", plant: func(w *world) { w.replays = true }, breaks: ruleUnrecorded},
 		{name: "a final state reopened", plant: reopened, breaks: ruleInventories},
+		{name: "what is taken is handed out as well", plant: doubled, breaks: ruleLeased},
+		{name: "what was taken is never due again", plant: undue, breaks: ruleLost},
+		{name: "what is taken is leased too short", plant: shortLived, breaks: ruleLeased},
+		{name: "taken of a parked endpoint", plant: takenParked, breaks: ruleParked},
+		{name: "taken though it was there", plant: takenAgain, breaks: ruleBounds},
+		{name: "the attempt at what is taken is not counted", plant: uncounted, breaks: ruleUnrecorded},
+		{name: "lease of what was taken is trusted too long", plant: func(w *world) { w.trusts = true }, breaks: ruleUnleased},
+		{name: "drain that forgets what was taken", plant: drainsLoseTaken, breaks: ruleForgotten},
 	}
 }
 
 // seeds is how many worlds a planted fault may need to be seen, and replays
-// how often the world that showed it must show it again.
+// how often the world that showed it must show it again. A world may show a
+// fault by luck, see inOneOrder: so many are passed over.
 const (
 	seeds   = 1000
 	replays = 20
+	lucky   = 4
 )
 
 func TestPlantedFaults(t *testing.T) {
@@ -57,27 +67,31 @@ func TestPlantedFaults(t *testing.T) {
 			continue // whether they are seen, the run without the detector says
 		}
 		t.Run(p.name, func(t *testing.T) {
-			s, seen := p.find(t)
-			if !seen {
-				t.Fatalf("not seen within %d worlds: %s", seeds, p.breaks)
+			s := p.find(t, 0)
+			if !full() && (raced || i%8 != 0) {
+				return
 			}
-			if full() || !raced && i%8 == 0 {
-				p.again(t, s)
+			for n := 1; !p.again(t, s); n++ {
+				if n > lucky {
+					t.Fatalf("%d worlds broke the rule, and none each time", n)
+				}
+				s = p.find(t, s+1)
 			}
 		})
 	}
 }
 
-// find returns the first world that shows the fault.
-func (p *planted) find(t *testing.T) (seed, bool) {
+// find returns the first world, from one on, that shows the fault.
+func (p *planted) find(t *testing.T, from seed) seed {
 	t.Helper()
-	for n := range seeds {
-		if v, seen := p.seenIn(t, seed(n)); seen {
-			t.Logf("seen in world %d of %d: %v", n+1, seeds, v)
-			return seed(n), true
+	for s := from; s < seeds; s++ {
+		if v, seen := p.seenIn(t, s); seen {
+			t.Logf("seen in world %d of %d: %v", s+1, seeds, v)
+			return s
 		}
 	}
-	return 0, false
+	t.Fatalf("not seen within %d worlds: %s", seeds, p.breaks)
+	return 0
 }
 
 func (p *planted) seenIn(t *testing.T, s seed) (violation, bool) {
@@ -90,8 +104,9 @@ func (p *planted) seenIn(t *testing.T, s seed) (violation, bool) {
 	return found[i], true
 }
 
-// again makes the world that showed the fault again and again.
-func (p *planted) again(t *testing.T, s seed) {
+// again makes the world that showed the fault again and again, and reports
+// whether it showed it each time.
+func (p *planted) again(t *testing.T, s seed) bool {
 	t.Helper()
 	seen := 0
 	for range replays {
@@ -100,7 +115,5 @@ func (p *planted) again(t *testing.T, s seed) {
 		}
 	}
 	t.Logf("world %d broke the rule again in %d of %d replays", s, seen, replays)
-	if seen != replays {
-		t.Errorf("world %d broke the rule in %d of %d replays, want all", s, seen, replays)
-	}
+	return seen == replays
 }

@@ -34,6 +34,9 @@ func (w *watchAll) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([]
 	w.o.mu.Lock()
 	defer w.o.mu.Unlock()
 	existing, err := w.enqueueAll(ctx, batches)
+	if len(batches) > 1 {
+		w.o.seen["commits of several dispatches"]++
+	}
 	for i, b := range batches {
 		var x []webhook.Existing
 		if err == nil {
@@ -52,6 +55,7 @@ func (w *watch) enqueued(ctx context.Context, b *webhook.Batch, existing []webho
 		there[x.Index] = true
 	}
 	stored, missing := 0, 0
+	fresh := map[int]bool{}
 	for i := range b.Deliveries {
 		d := &b.Deliveries[i]
 		if there[i] {
@@ -65,10 +69,13 @@ func (w *watch) enqueued(ctx context.Context, b *webhook.Batch, existing []webho
 			continue
 		}
 		stored++
-		w.o.add(b.Message, d)
+		fresh[i] = w.o.add(b.Message, d)
 	}
 	if stored > 0 && missing > 0 {
 		w.o.violate(rulePartial, "%d of %d deliveries of %s (error %v)", stored, stored+missing, b.Message.ID, err)
+	}
+	if err == nil { // else the store has not said what it took
+		w.o.taken(b, fresh, w.worker)
 	}
 }
 
@@ -114,6 +121,7 @@ func (w *watch) Park(ctx context.Context, parks []webhook.Park) error {
 		o.tell("%s parks %s for %v, hold %v, probe %v", w.worker, p.EndpointID, p.For, p.Hold, p.Probe)
 		o.parked[p.EndpointID] = time.Now().Add(max(p.For, 0))
 		o.probing[p.EndpointID] = p.Probe
+		o.parkedBeside(p.EndpointID)
 		switch {
 		case p.Hold:
 			o.seen["parked as paused"]++
@@ -185,13 +193,31 @@ func (w *watch) Disable(ctx context.Context, id, reason string) error {
 }
 
 // forgot notes that the worker never heard what its claim since then brought.
+// What was taken meanwhile came with other calls.
 func (w *watch) forgot(since time.Time) {
 	w.o.mu.Lock()
 	defer w.o.mu.Unlock()
 	for _, t := range w.o.tracks {
-		if t.leased && t.owner == w.worker && !t.claimedAt.Before(since) {
+		if t.leased && !t.taken && t.owner == w.worker && !t.claimedAt.Before(since) {
 			t.lost = true
 			w.o.seen["claims nobody heard of"]++
+		}
+	}
+}
+
+// unheard notes that the worker never heard what the store took of batches.
+func (w *watch) unheard(batches ...*webhook.Batch) {
+	w.o.mu.Lock()
+	defer w.o.mu.Unlock()
+	for _, b := range batches {
+		if b.Take == nil {
+			continue
+		}
+		for _, i := range b.Take.Taken {
+			if t := w.o.tracks[b.Deliveries[i].ID]; t != nil && t.heldBy(w.worker) && t.taken && !t.lost {
+				t.lost = true
+				w.o.seen["taken as stored: nobody heard of it"]++
+			}
 		}
 	}
 }

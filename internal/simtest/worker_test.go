@@ -95,6 +95,7 @@ func (w *world) kill(slot int) {
 	x := w.take(slot)
 	w.oracle.locked(func() {
 		w.oracle.seen["deaths"]++
+		w.oracle.leaves(x.name, "its worker dies")
 		w.oracle.tell("%s dies", x.name)
 	})
 	x.gate.kill()
@@ -110,7 +111,10 @@ func (w *world) kill(slot int) {
 // retire lets a process end as it should, and judges what it leaves.
 func (w *world) retire(slot int) {
 	x := w.take(slot)
-	w.oracle.locked(func() { w.oracle.tell("%s stops", x.name) })
+	w.oracle.locked(func() {
+		w.oracle.leaves(x.name, "its worker stops")
+		w.oracle.tell("%s stops", x.name)
+	})
 	failed, start := x.gate.failed.Load(), time.Now()
 	x.gate.drains.Store(true)
 	x.stop()

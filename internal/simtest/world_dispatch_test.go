@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/outhook/outhook/webhook"
@@ -26,13 +27,23 @@ func (w *world) produce(producer int) {
 	}
 }
 
-// burst dispatches events in bursts.
+// burst dispatches events in bursts. Some come to one process all at once: then
+// they share commits.
 func (w *world) burst() {
 	for b := range bursts {
 		time.Sleep(w.seed.between(time.Second, 8*time.Second, "burst", b))
+		together := w.seed.share("together", b) < 0.5
+		var all sync.WaitGroup
 		for i := range burstSize {
-			w.dispatch(happened{N: 1000 + b*burstSize + i, Burst: true})
+			e := happened{N: 1000 + b*burstSize + i, Burst: true}
+			if together {
+				e.With = 1 + b
+				all.Go(func() { w.dispatch(e) })
+			} else {
+				w.dispatch(e)
+			}
 		}
+		all.Wait()
 	}
 }
 
@@ -45,7 +56,11 @@ func (w *world) dispatch(e happened) {
 		scope = webhook.In("link", "2")
 	}
 	for try := 1; ; try++ {
-		if x := w.someWorker(e.N, try); x != nil {
+		at := e.N
+		if e.With > 0 {
+			at = -e.With
+		}
+		if x := w.someWorker(at, try); x != nil {
 			ctx, cancel := context.WithValue(context.Background(), eventKey{}, strconv.Itoa(e.N)), func() {}
 			limit := storeTimeout
 			if w.seed.share("deadline", e.N, try) < 0.5 {

@@ -40,6 +40,8 @@ type happened struct {
 	// Burst events come many at a time, for one endpoint that takes one at a
 	// time.
 	Burst bool `json:"-"`
+	// With is the same for those of one burst that come to one process; else 0.
+	With int `json:"-"`
 }
 
 func (h happened) EventType() string {
@@ -59,7 +61,8 @@ type world struct {
 	network *webhooktest.Network
 	shared  bool          // commits are shared
 	timeout time.Duration // of calls of the store that have no other
-	forgets bool          // planted: drains forget
+	forgets forgets       // planted: see gate
+	trusts  bool          // planted: see gate
 	replays bool          // planted: requests are sent twice
 	healed  atomic.Bool
 	away    atomic.Bool
