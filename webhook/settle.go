@@ -85,9 +85,21 @@ func (d *Dispatcher) tryParts(ctx context.Context, parts [][]outcome, again bool
 		for _, i := range d.settles.wrote(part, items, done.Stale) {
 			left = append(left, part[i:i+1])
 		}
+		d.wakeNext(part)
 		d.report(ctx, part, done, again)
 	}
 	return left, took
+}
+
+// wakeNext has the claimer look at once for what waited behind an ordered delivery
+// that has ended. Nothing else tells it, where all that Dispatch stores is taken.
+func (d *Dispatcher) wakeNext(part []outcome) {
+	for i := range part {
+		if o := &part[i]; o.over && o.delivery.Ordered && o.item.State.Final() {
+			d.Wake()
+			return
+		}
+	}
 }
 
 // aloneAfter is how often an item is refused before it no longer holds up the
