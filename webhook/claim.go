@@ -113,8 +113,20 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 			return false, errEndpoints
 		}
 	}
-	d.lanes.saw(!more && refused == 0)
+	d.lanes.saw(!more && refused == 0 && !cut(claimed, req.MaxBytes))
 	return more, nil
+}
+
+// cut reports whether a claim may have ended because of its bytes, so that more is
+// due: the next body would have been too much, and few take half of them all.
+func cut(claimed []Claimed, maxBytes int) bool {
+	n := 0
+	for i := range claimed {
+		if m, body := claimed[i].Message, claimed[i].Delivery.Body; m != nil && body >= 0 && body < len(m.Bodies) {
+			n += len(m.Bodies[body].Data)
+		}
+	}
+	return n > maxBytes/2
 }
 
 // adapt sets how much of one endpoint the next claim takes: more while an

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,5 +48,32 @@ func TestOrderedGoesOnBesideWhatIsTaken(t *testing.T) {
 		}
 		stop()
 		<-stopped
+	})
+}
+
+// A claim that ended for its bytes has not seen everything: the next one comes as
+// soon as there is room, and nothing overtakes what was left.
+func TestClaimCutByItsBytesSawNotAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const endpoints, events = 20, 50
+		x := newTakeRig(t, false, func(c *webhook.Config) { c.ClaimBytes, c.PollInterval = 300_000, time.Second })
+		x.net.Receiver("a.example", webhooktest.Answer{Delay: 5 * time.Millisecond})
+		x.many(link1, endpoints, "a.example")
+		for range events { // Run is yet to begin: all waits to be claimed
+			x.dispatch(leadCreated{Email: strings.Repeat("x", 50_000)}, link1)
+		}
+		x.run()
+		start := time.Now()
+		time.Sleep(50 * time.Millisecond)
+		x.dispatch(leadCreated{Email: "late"}, link1)
+		if got := x.q.asked(); got != nil {
+			t.Errorf("%v were to be taken while older ones are left, want none", got)
+		}
+		for range endpoints * (events + 1) {
+			x.end()
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%d large deliveries of 5ms took %v, want no poll between the claims", endpoints*events, took)
+		}
 	})
 }
