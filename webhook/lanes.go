@@ -317,8 +317,8 @@ func (ls *lanes) left(j *job) {
 	}
 }
 
-// tell tells the claimer, if it left something, or who waits for the end of all
-// that runs.
+// tell tells the claimer, if it left something in the store, or the end of Run,
+// that the lanes drain.
 func (ls *lanes) tell() {
 	if ls.claiming && !ls.behind && !ls.skips {
 		return

@@ -75,7 +75,7 @@ func (ls *lanes) welcome(js []*job, places int) bool {
 func (ls *lanes) forgo(places int) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if ls.coming -= places; ls.coming == 0 {
+	if ls.coming -= places; places > 0 && ls.coming == 0 {
 		ls.tell()
 	}
 }

@@ -77,3 +77,29 @@ func TestClaimCutByItsBytesSawNotAll(t *testing.T) {
 		}
 	})
 }
+
+// A Dispatch that fails brings nothing to be claimed.
+func TestFailedEnqueueWakesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTakeRig(t, false, func(c *webhook.Config) { c.PollInterval = time.Minute })
+		x.net.Receiver("a.example")
+		x.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/"})
+		x.run()
+		x.prove(link1, 1)
+		time.Sleep(2 * time.Minute)
+		x.q.set(func(q *takeQueue) {
+			q.before = func(context.Context, *webhook.Batch) error { return errAway }
+		})
+		claims := x.q.calls()
+		for range 100 {
+			if _, err := x.d.Dispatch(t.Context(), leadCreated{Email: "x"}, link1); err == nil {
+				t.Error("Dispatch = nil, want the error of the store")
+			}
+			synctest.Wait()
+		}
+		if n := x.q.calls() - claims; n != 0 {
+			t.Errorf("%d claims beside 100 dispatches that failed, want none", n)
+		}
+		x.q.set(func(q *takeQueue) { q.before = nil })
+	})
+}
