@@ -79,6 +79,9 @@ func (d *Dispatcher) share(ctx context.Context, all BatchOutbox, c *commit) ([]E
 var errAbandoned = errors.New("it is not known whether the event was stored")
 
 func (d *Dispatcher) enqueueIn(ctx context.Context, o Outbox, b *Batch) (existing []Existing, err error) {
+	if b.Take != nil {
+		b.Take.Taken = b.Take.Taken[:0] // of a shared commit that failed
+	}
 	err = d.contain(ctx, "store", func() (err error) {
 		existing, err = o.Enqueue(ctx, b)
 		return err

@@ -107,9 +107,10 @@ type born struct {
 func (d *Dispatcher) handOver(t *taking, b *Batch, target func(index int) *target) int {
 	taken := make([]born, len(t.take.Taken))
 	ready := make([]*job, 0, len(taken))
+	slices.Sort(t.take.Taken)
 	for i, at := range t.take.Taken {
-		if _, asked := slices.BinarySearch(t.take.Wanted, at); !asked {
-			d.storeFailed(context.Background(), "enqueue", fmt.Errorf("a Take has %d in Taken, which was not wanted", at))
+		if _, asked := slices.BinarySearch(t.take.Wanted, at); !asked || i > 0 && at == t.take.Taken[i-1] {
+			d.storeFailed(context.Background(), "enqueue", fmt.Errorf("a Take has %d in Taken, which was not wanted, or is there twice", at))
 			continue
 		}
 		x := &taken[i]

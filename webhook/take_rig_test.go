@@ -23,6 +23,7 @@ type takeQueue struct {
 	before   func(ctx context.Context, b *webhook.Batch) error
 	after    func(b *webhook.Batch)
 	settling func()
+	ignores  bool // it does not know Take
 
 	mu      sync.Mutex
 	claims  int
@@ -40,14 +41,18 @@ func (q *takeQueue) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Ex
 	}
 	q.mu.Lock()
 	q.wanted = append(q.wanted, wanted)
-	before, after := q.before, q.after
+	before, after, ignores := q.before, q.after, q.ignores
 	q.mu.Unlock()
 	if before != nil {
 		if err := before(ctx, b); err != nil {
 			return nil, err
 		}
 	}
-	existing, err := q.Queue.Enqueue(ctx, b)
+	stored := b
+	if ignores {
+		stored = &webhook.Batch{Message: b.Message, Deliveries: b.Deliveries}
+	}
+	existing, err := q.Queue.Enqueue(ctx, stored)
 	if after != nil {
 		after(b)
 	}
