@@ -26,7 +26,7 @@ func (ls *lanes) leave() {
 // soon as they are stored, and keeps places for them. There are none while
 // something that is due waits in the store: that is first. What could not begin
 // at once is for whoever has room for it.
-func (ls *lanes) reserve(wanted []int, ds []Delivery, unsettled int, fits func(*Delivery) bool) []int {
+func (ls *lanes) reserve(wanted []int, ds []Delivery, unsettled int, fits func(index int) bool) []int {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if !ls.claiming || ls.behind {
@@ -38,7 +38,7 @@ func (ls *lanes) reserve(wanted []int, ds []Delivery, unsettled int, fits func(*
 		if room <= 0 {
 			break
 		}
-		if l := ls.byID[ds[i].EndpointID]; l != nil && l.free() && l.skipped != ls.looks && fits(&ds[i]) {
+		if l := ls.byID[ds[i].EndpointID]; l != nil && l.free() && l.skipped != ls.looks && fits(i) {
 			wanted = append(wanted, i)
 			room--
 			ls.coming++

@@ -27,7 +27,7 @@ func (d *Dispatcher) store(ctx context.Context, w *work, b *Batch, receipts []Re
 	}
 	var t *taking
 	if outbox == nil {
-		t = d.want(b)
+		t = d.want(b, func(i int) *Endpoint { return w.endpoints[at(i)] })
 	}
 	existing, err := d.enqueue(ctx, w.spent, b, outbox)
 	if err != nil {
@@ -75,16 +75,20 @@ func (t *taking) reserved() int {
 // they are stored; nil where there are none. What it reserves goes back by
 // handOver, by forgo, or by giveBack.
 //
+// What was seen paused may be released by the time that it is stored: a claim
+// looks again.
+//
 // Only what may be sent again is asked for: where nobody learns whether b was
 // stored, its lease ends, and under an at-most-once policy that would be all.
-func (d *Dispatcher) want(b *Batch) *taking {
+func (d *Dispatcher) want(b *Batch, endpoint func(index int) *Endpoint) *taking {
 	unsettled, stuck := d.settles.unsettled()
 	if stuck {
 		return nil
 	}
 	var few [8]int
-	wanted := d.lanes.reserve(few[:0], b.Deliveries, unsettled, func(dl *Delivery) bool {
-		return dl.State == Pending && !dl.Ordered && d.policies[dl.Policy].Mode == retry.Stored
+	wanted := d.lanes.reserve(few[:0], b.Deliveries, unsettled, func(i int) bool {
+		dl := &b.Deliveries[i]
+		return dl.State == Pending && !dl.Ordered && d.policies[dl.Policy].Mode == retry.Stored && !endpoint(i).Status.holds()
 	})
 	if len(wanted) == 0 {
 		return nil

@@ -120,3 +120,35 @@ func TestAnswerOfAFailedCommitDoesNotCount(t *testing.T) {
 		}
 	})
 }
+
+// A Dispatch that found its endpoint paused does not pause it again once it is
+// released.
+func TestReleaseDuringADispatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTakeRig(t, false, nil)
+		x.net.Receiver("a.example")
+		x.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/"})
+		x.run()
+		x.prove(link1, 1)
+		status := func(s webhook.Status) {
+			if err := x.store.SetStatus(t.Context(), "a", s, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		status(webhook.Paused)
+		x.q.set(func(q *takeQueue) {
+			q.before = func(ctx context.Context, _ *webhook.Batch) error {
+				status(webhook.Active)
+				return x.d.Release(ctx, "a")
+			}
+		})
+		start := time.Now()
+		x.dispatch(leadCreated{Email: "x"}, link1)
+		if got := x.q.asked(); got != nil {
+			t.Errorf("%v were to be taken of a paused endpoint, want none", got)
+		}
+		if d := x.end(); d.State != webhook.Delivered || time.Since(start) > 2*time.Second {
+			t.Errorf("ended %v after %v, want delivered at once", d.State, time.Since(start))
+		}
+	})
+}
