@@ -143,6 +143,7 @@ type lanes struct {
 	claiming bool // Run claims
 	behind   bool // something that is due may wait in the store
 	coming   int  // places of claimed jobs that are reserved
+	hurried  bool // the end of Run waits no longer for these
 	looks    int  // counts the claims
 	skips    bool // the last claim skipped some lanes
 

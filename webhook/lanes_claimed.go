@@ -138,9 +138,14 @@ func (ls *lanes) reopen(l *lane) {
 	ls.makeReady(l)
 }
 
-// busy reports how much waits, or is about to, and runs.
+// busy reports how much waits, or is about to, and runs. What is about to is given
+// back unsent: nobody waits for it who has no time.
 func (ls *lanes) busy() (waiting, running int) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	return ls.stored + ls.volatile + ls.coming, ls.running
+	waiting = ls.stored + ls.volatile
+	if !ls.hurried {
+		waiting += ls.coming
+	}
+	return waiting, ls.running
 }

@@ -5,6 +5,7 @@ func (ls *lanes) claims(yes bool) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.claiming, ls.behind = yes, true
+	ls.hurried = ls.hurried && !yes
 }
 
 // saw notes whether a claim brought all that was due.

@@ -76,6 +76,8 @@ func (ls *lanes) arm(j *job, cancel context.CancelFunc) {
 func (ls *lanes) interrupt() {
 	ls.mu.Lock()
 	ls.round++
+	ls.hurried = true
+	ls.tell()
 	var cancels []context.CancelFunc
 	for j := ls.under; j != nil; j = j.after {
 		if j.cancel != nil {
