@@ -21,12 +21,15 @@ type commits struct {
 // commit is one call's batch on its way into the store.
 type commit struct {
 	batch    *Batch
+	taking   *taking // what batch.Take is part of
 	existing []Existing
 	err      error
 	done     chan struct{} // told when the result is there; capacity 1
 
-	// Guarded by the lock of commits: which came first.
+	// Guarded by the lock of commits: which came first, and what the leader has to
+	// give back.
 	finished, abandoned bool
+	places              int
 }
 
 const (
@@ -37,7 +40,7 @@ const (
 // enqueue stores b: in the host's transaction, or in the Queue, where
 // concurrent calls share a commit if that is cheaper. A call of the store before
 // it has spent some of its time.
-func (d *Dispatcher) enqueue(ctx context.Context, spent time.Duration, b *Batch, outbox Outbox) ([]Existing, error) {
+func (d *Dispatcher) enqueue(ctx context.Context, spent time.Duration, b *Batch, t *taking, outbox Outbox) ([]Existing, error) {
 	own := outbox == nil
 	if own {
 		outbox = d.cfg.Queue
@@ -51,7 +54,7 @@ func (d *Dispatcher) enqueue(ctx context.Context, spent time.Duration, b *Batch,
 	if !ok || !own {
 		return d.enqueueIn(ctx, outbox, b)
 	}
-	return d.share(ctx, all, &commit{batch: b, done: make(chan struct{}, 1)})
+	return d.share(ctx, all, &commit{batch: b, taking: t, done: make(chan struct{}, 1)})
 }
 
 // share lets c be committed with others, and waits for that, but not past ctx.
@@ -71,12 +74,8 @@ func (d *Dispatcher) share(ctx context.Context, all BatchOutbox, c *commit) ([]E
 	case left:
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: %w", err, errAbandoned)
+	return nil, fmt.Errorf("%w: it is not known whether the event was stored", err)
 }
-
-// errAbandoned says that the commit goes on: what is reserved for it stays so
-// until then.
-var errAbandoned = errors.New("it is not known whether the event was stored")
 
 func (d *Dispatcher) enqueueIn(ctx context.Context, o Outbox, b *Batch) (existing []Existing, err error) {
 	if b.Take != nil {
@@ -110,7 +109,9 @@ func (cs *commits) leave(c *commit) (left, finished bool) {
 		cs.pending = slices.Delete(cs.pending, i, i+1)
 		return true, false
 	}
-	c.abandoned = !c.finished
+	if !c.finished {
+		c.abandoned, c.places = true, c.taking.pass()
+	}
 	return false, c.finished
 }
 
@@ -169,7 +170,7 @@ func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
 			c.existing, c.err = d.enqueueIn(ctx, d.cfg.Queue, c.batch)
 		}
 		if d.commits.finish(c) {
-			d.giveBack(c.batch, c.err == nil)
+			d.giveBack(c)
 		}
 		c.done <- struct{}{}
 	}

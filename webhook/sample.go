@@ -109,7 +109,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, deliveryID string) (Receipt,
 		ID: newIDs(now, 1).delivery(0), MessageID: m.ID, EndpointID: old.EndpointID, Body: old.Body, Policy: old.Policy,
 		Ordered: old.Ordered, Key: old.Key, State: Pending, Of: old.ID, Inline: old.Inline, Created: now, Due: now,
 	}
-	if _, err := d.enqueue(ctx, 0, &Batch{Message: m, Deliveries: []Delivery{again}}, nil); err != nil {
+	if _, err := d.enqueue(ctx, 0, &Batch{Message: m, Deliveries: []Delivery{again}}, nil, nil); err != nil {
 		return Receipt{}, fmt.Errorf("webhook: redeliver: %w", err)
 	}
 	d.Wake()

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,11 +28,9 @@ func (d *Dispatcher) store(ctx context.Context, w *work, b *Batch, receipts []Re
 	if outbox == nil {
 		t = d.want(b, func(i int) *Endpoint { return w.endpoints[at(i)] })
 	}
-	existing, err := d.enqueue(ctx, w.spent, b, outbox)
+	existing, err := d.enqueue(ctx, w.spent, b, t, outbox)
 	if err != nil {
-		if !errors.Is(err, errAbandoned) {
-			d.lanes.forgo(t.reserved())
-		}
+		d.lanes.forgo(t.pass())
 		return fmt.Errorf("webhook: enqueue: %w", err)
 	}
 	for _, x := range existing {
@@ -63,12 +60,12 @@ type taking struct {
 	taken  [1]int
 }
 
-// reserved is how many places t has.
-func (t *taking) reserved() int {
-	if t == nil {
-		return 0
+// pass leaves the places of t to the caller.
+func (t *taking) pass() (places int) {
+	if t != nil {
+		places, t.places = t.places, 0
 	}
-	return t.places
+	return places
 }
 
 // want asks for those of b's deliveries that this process can send as soon as
@@ -135,21 +132,16 @@ func (d *Dispatcher) handOver(t *taking, b *Batch, target func(index int) *targe
 	return len(ready)
 }
 
-// giveBack lets go of what was taken of b, if that is stored, for a Dispatch that
-// has not waited for it; then a drain waits for it no longer.
-func (d *Dispatcher) giveBack(b *Batch, stored bool) {
-	if b.Take == nil {
-		return
-	}
-	defer d.lanes.forgo(len(b.Take.Wanted))
-	if !stored {
-		return
-	}
-	var js []*job
-	for _, at := range b.Take.Taken {
-		if at >= 0 && at < len(b.Deliveries) {
-			js = append(js, &job{d: &b.Deliveries[at], token: b.Take.Token})
+// giveBack lets go of what c took for a Dispatch that has not waited for it.
+func (d *Dispatcher) giveBack(c *commit) {
+	if b := c.batch; b.Take != nil && c.err == nil {
+		var js []*job
+		for _, at := range b.Take.Taken {
+			if at >= 0 && at < len(b.Deliveries) {
+				js = append(js, &job{d: &b.Deliveries[at], token: b.Take.Token})
+			}
 		}
+		d.letGo(js, 0)
 	}
-	d.letGo(js, 0)
+	d.lanes.forgo(c.places)
 }
