@@ -40,15 +40,28 @@ func (d *Dispatcher) store(ctx context.Context, w *work, b *Batch, receipts []Re
 			r.ID, r.Existed = x.ID, true
 		}
 	}
-	handed := 0
-	if t != nil {
-		handed = d.handOver(t, b, func(i int) *target { return d.targetOf(w.endpoints[at(i)], w) })
+	if outbox == nil {
+		d.sendStored(t, b, func(i int) *target { return d.targetOf(w.endpoints[at(i)], w) })
 	}
-	if outbox == nil && handed < len(b.Deliveries) {
+	return nil
+}
+
+// sendStored sees to it that b, which is stored, is sent: by the lanes what was
+// taken, by a claim the rest. What ended as it was dispatched is not to be sent.
+func (d *Dispatcher) sendStored(t *taking, b *Batch, target func(index int) *target) {
+	handed, pending := 0, 0
+	if t != nil {
+		handed = d.handOver(t, b, target)
+	}
+	for i := range b.Deliveries {
+		if b.Deliveries[i].State == Pending {
+			pending++
+		}
+	}
+	if handed < pending {
 		d.lanes.leave()
 		d.Wake()
 	}
-	return nil
 }
 
 // taking is what a Dispatch needs to claim what it stores.

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,5 +102,33 @@ func TestFailedEnqueueWakesNobody(t *testing.T) {
 			t.Errorf("%d claims beside 100 dispatches that failed, want none", n)
 		}
 		x.q.set(func(q *takeQueue) { q.before = nil })
+	})
+}
+
+// What ends as it is dispatched leaves nothing to be claimed: a disabled endpoint
+// does not keep the others from being taken.
+func TestDisabledEndpointLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTakeRig(t, false, func(c *webhook.Config) { c.PollInterval = time.Minute })
+		x.net.Receiver("a.example")
+		x.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/"})
+		x.set(webhook.Endpoint{ID: "b", Name: "b", Scope: link1, URL: "http://a.example/b", Status: webhook.Disabled})
+		x.run()
+		x.dispatch(leadCreated{Email: "first"}, link1)
+		x.end() // b
+		x.end()
+		time.Sleep(90 * time.Second)
+		claims := x.q.calls()
+		for range 10 {
+			x.dispatch(leadCreated{Email: "x"}, link1)
+			if got := x.q.asked(); !slices.Equal(got, []int{0}) {
+				t.Errorf("%v were to be taken, want a each time", got)
+			}
+			x.end() // b
+			x.end()
+		}
+		if n := x.q.calls() - claims; n != 0 {
+			t.Errorf("%d claims beside 10 deliveries that were taken, want none", n)
+		}
 	})
 }
