@@ -64,7 +64,7 @@ func TestAbandonedCommitsKeepTheirPlaces(t *testing.T) {
 		x.prove(link1, batch)
 		open, settle := make(chan struct{}), make(chan struct{})
 		x.q.set(func(q *takeQueue) {
-			q.settling = func() { <-settle }
+			q.settling = func() error { <-settle; return nil }
 			x.all.commit = func([]*webhook.Batch) error { <-open; return nil }
 		})
 		for range 4 {

@@ -22,8 +22,9 @@ type takeQueue struct {
 	// answer, settling ahead of a Settle.
 	before   func(ctx context.Context, b *webhook.Batch) error
 	after    func(b *webhook.Batch)
-	settling func()
-	ignores  bool // it does not know Take
+	settling func() error
+	claiming func() // ahead of a Claim
+	ignores  bool   // it does not know Take
 
 	mu      sync.Mutex
 	claims  int
@@ -66,6 +67,12 @@ func (q *takeQueue) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Ex
 }
 
 func (q *takeQueue) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, error) {
+	q.mu.Lock()
+	claiming := q.claiming
+	q.mu.Unlock()
+	if claiming != nil {
+		claiming()
+	}
 	claimed, err := q.Queue.Claim(ctx, c)
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -82,7 +89,9 @@ func (q *takeQueue) Settle(ctx context.Context, items []webhook.Settlement) (web
 	settling := q.settling
 	q.mu.Unlock()
 	if settling != nil {
-		settling()
+		if err := settling(); err != nil {
+			return webhook.Settled{}, err
+		}
 	}
 	return q.Queue.Settle(ctx, items)
 }
