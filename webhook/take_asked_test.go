@@ -229,3 +229,31 @@ func TestTakesHalfTheRoom(t *testing.T) {
 		}
 	})
 }
+
+// What other calls are about to take counts as taken.
+func TestTakesNotWhatOthersAreAboutToTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const batch = 4
+		x := newTakeRig(t, false, func(c *webhook.Config) { c.ClaimBatch = batch })
+		x.net.Receiver("a.example")
+		x.many(link1, batch, "a.example")
+		x.run()
+		x.prove(link1, batch)
+		open, done := make(chan struct{}), make(chan struct{})
+		x.q.set(func(q *takeQueue) { q.after = func(*webhook.Batch) { <-open } })
+		go func() { x.dispatch(leadCreated{Email: "x"}, link1); close(done) }()
+		synctest.Wait()
+		x.q.set(func(q *takeQueue) { q.after = nil })
+		x.asks("while another call has all places")
+		close(open)
+		<-done
+		for range 2 * batch {
+			x.end()
+		}
+		time.Sleep(polls)
+		x.asks("after it", 0, 1, 2, 3)
+		for range batch {
+			x.end()
+		}
+	})
+}
