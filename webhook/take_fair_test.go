@@ -1,0 +1,61 @@
+package webhook_test
+
+import (
+	"encoding/json"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/outhook/outhook/retry"
+	"github.com/outhook/outhook/webhook"
+	"github.com/outhook/outhook/webhook/webhooktest"
+)
+
+// A stream that is more than its receiver can take neither starves a retry that
+// is due, nor overtakes for long what it left in the store.
+func TestStreamOfTakenIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 600
+		x := newTakeRig(t, false, func(c *webhook.Config) {
+			c.Policies = []retry.Policy{{Name: "p", Schedule: retry.Fixed(time.Second), Jitter: -1}}
+		})
+		slow := webhooktest.Answer{Delay: 15 * time.Millisecond}
+		recv := x.net.Receiver("a.example", slow, webhooktest.Answer{Status: 500}, slow)
+		x.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/", MaxConcurrent: 1})
+		x.run()
+		x.prove(link1, 1)
+		first := x.dispatch(leadCreated{Email: "0"}, link1).MessageID
+		start := time.Now()
+		for i := range events {
+			time.Sleep(10 * time.Millisecond)
+			x.dispatch(leadCreated{Email: strconv.Itoa(i + 1)}, link1)
+		}
+		for range events + 1 {
+			x.end()
+		}
+		if n := len(x.q.tokens); n < 20 {
+			t.Errorf("%d of %d were taken, want some", n, events)
+		}
+		last, overtaken, retried := 0, 0, time.Duration(0)
+		for _, req := range recv.Requests()[2:] {
+			if req.ID() == first {
+				retried = req.At.Sub(start)
+				continue
+			}
+			var body struct{ Email string }
+			if err := json.Unmarshal(req.Body, &body); err != nil {
+				t.Fatal(err)
+			}
+			n, _ := strconv.Atoi(body.Email)
+			overtaken = max(overtaken, last-n)
+			last = max(last, n)
+		}
+		if overtaken > 150 {
+			t.Errorf("one was overtaken by %d, want no more than by claims alone", overtaken)
+		}
+		if retried == 0 || retried > 2*time.Second {
+			t.Errorf("what was due again after 1s was sent after %v, want no more ahead of it than was due by then", retried)
+		}
+	})
+}
