@@ -26,7 +26,7 @@ func TestAbandonedCommitIsGivenBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTakeRig(t, true, func(c *webhook.Config) { c.Lease = time.Hour })
 		recv := x.net.Receiver("a.example")
-		x.many(link1, 3, "a.example")
+		x.many(3)
 		x.run()
 		x.prove(link1, 3)
 		open := make(chan struct{})
@@ -59,7 +59,7 @@ func TestAbandonedCommitsKeepTheirPlaces(t *testing.T) {
 			c.ClaimBatch, c.MaxInFlight, c.Concurrency = batch, inFlight, inFlight
 		})
 		recv := x.net.Receiver("a.example")
-		x.many(link1, batch, "a.example")
+		x.many(batch)
 		x.run()
 		x.prove(link1, batch)
 		open, settle := make(chan struct{}), make(chan struct{})
@@ -98,7 +98,7 @@ func TestAbandonedCommitThatFails(t *testing.T) {
 		const batch = 8
 		x := newTakeRig(t, true, func(c *webhook.Config) { c.ClaimBatch = batch })
 		x.net.Receiver("a.example")
-		x.many(link1, batch, "a.example")
+		x.many(batch)
 		x.run()
 		x.prove(link1, batch)
 		for range 10 {

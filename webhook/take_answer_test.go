@@ -85,7 +85,7 @@ func TestAnswerOfAFailedCommitDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTakeRig(t, true, nil)
 		recv := x.net.Receiver("a.example")
-		x.many(link1, 3, "a.example")
+		x.many(3)
 		x.run()
 		x.prove(link1, 3)
 		open := make(chan struct{})

@@ -203,7 +203,7 @@ func TestTakesHalfTheRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTakeRig(t, false, func(c *webhook.Config) { c.ClaimBatch, c.Concurrency = 4, 1 })
 		recv := x.net.Receiver("a.example")
-		x.many(link1, 6, "a.example")
+		x.many(6)
 		x.set(webhook.Endpoint{ID: "z", Scope: "link:2", URL: "http://a.example/z"})
 		x.run()
 		x.prove(link1, 6)
@@ -236,7 +236,7 @@ func TestTakesNotWhatOthersAreAboutToTake(t *testing.T) {
 		const batch = 4
 		x := newTakeRig(t, false, func(c *webhook.Config) { c.ClaimBatch = batch })
 		x.net.Receiver("a.example")
-		x.many(link1, batch, "a.example")
+		x.many(batch)
 		x.run()
 		x.prove(link1, batch)
 		open, done := make(chan struct{}), make(chan struct{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,7 +34,7 @@ func TestFailedEnqueueGivesItsPlacesBack(t *testing.T) {
 				const batch = 4
 				x := newTakeRig(t, tt.shared, func(c *webhook.Config) { c.ClaimBatch = batch })
 				recv := x.net.Receiver("a.example")
-				x.many(link1, batch, "a.example")
+				x.many(batch)
 				x.run()
 				x.prove(link1, batch)
 				x.q.set(func(q *takeQueue) { q.before = tt.fails })
@@ -64,7 +65,7 @@ func TestTakenWhileRunEndsIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTakeRig(t, false, func(c *webhook.Config) { c.Lease = time.Hour })
 		recv := x.net.Receiver("a.example")
-		x.many(link1, 3, "a.example")
+		x.many(3)
 		stop := x.start()
 		x.prove(link1, 3)
 		open := make(chan struct{})
@@ -112,7 +113,7 @@ func TestStoreThatIgnoresTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTakeRig(t, false, func(c *webhook.Config) { c.PollInterval, c.ClaimBatch = time.Minute, 4 })
 		recv := x.net.Receiver("a.example")
-		x.many(link1, 3, "a.example")
+		x.many(3)
 		x.run()
 		x.prove(link1, 3)
 		x.q.set(func(q *takeQueue) { q.ignores = true })
@@ -143,7 +144,7 @@ func TestTakesOfMixedPolicies(t *testing.T) {
 		recv := x.net.Receiver("a.example")
 		policies := []string{"fire-and-forget", "at-least-once", "fire-and-forget", "at-most-once", "at-least-once"}
 		for i, p := range policies {
-			id := fmt.Sprint(i)
+			id := strconv.Itoa(i)
 			x.set(webhook.Endpoint{
 				ID: id, Name: id, Scope: link1, URL: "http://a.example/" + id, Policy: p, Fields: []string{"email", "name"}[:1+i%2],
 			})
@@ -169,7 +170,7 @@ func TestTakesOfMixedPolicies(t *testing.T) {
 			}
 		})
 		for i, p := range policies {
-			id := fmt.Sprint(i)
+			id := strconv.Itoa(i)
 			d := got[id]
 			state, attempts := webhook.Delivered, 1
 			if id == "2" {
@@ -202,7 +203,7 @@ func TestTakenOutlivesItsBatch(t *testing.T) {
 		const endpoints, events = 20, 50
 		x := newTakeRig(t, false, nil)
 		recv := x.net.Receiver("a.example", webhooktest.Answer{Delay: 3 * time.Millisecond})
-		x.many(link1, endpoints, "a.example")
+		x.many(endpoints)
 		x.run()
 		x.prove(link1, endpoints)
 		var mu sync.Mutex
@@ -217,7 +218,7 @@ func TestTakenOutlivesItsBatch(t *testing.T) {
 		})
 		want := map[string]string{} // the endpoint of each delivery
 		for i := range events {
-			receipt := x.dispatch(leadCreated{Email: fmt.Sprint(i)}, link1)
+			receipt := x.dispatch(leadCreated{Email: strconv.Itoa(i)}, link1)
 			for _, d := range receipt.Deliveries {
 				want[d.ID] = d.EndpointID
 			}
@@ -273,7 +274,7 @@ func TestTakenStaysWithinTheBound(t *testing.T) {
 					c.ClaimBatch, c.MaxInFlight, c.Concurrency = batch, inFlight, inFlight/2
 				})
 				recv := x.net.Receiver("a.example")
-				x.many(link1, endpoints, "a.example")
+				x.many(endpoints)
 				x.run()
 				x.prove(link1, endpoints)
 				recv.Script(tt.answer)

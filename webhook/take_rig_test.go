@@ -214,12 +214,12 @@ func (x *takeRig) prove(scope webhook.Scope, endpoints int) {
 	time.Sleep(polls)
 }
 
-// many adds so many endpoints of one scope, all at one host.
-func (x *takeRig) many(scope webhook.Scope, n int, host string) {
+// many adds so many endpoints to link1, all at a.example.
+func (x *takeRig) many(n int) {
 	x.t.Helper()
 	for i := range n {
 		id := fmt.Sprintf("e%03d", i)
-		x.set(webhook.Endpoint{ID: id, Name: id, Scope: scope, URL: "http://" + host + "/" + id, Policy: "at-least-once"})
+		x.set(webhook.Endpoint{ID: id, Name: id, Scope: link1, URL: "http://a.example/" + id, Policy: "at-least-once"})
 	}
 }
 

@@ -25,13 +25,17 @@ func TestOrderedGoesOnBesideWhatIsTaken(t *testing.T) {
 		x.run()
 		x.prove("link:2", 1)
 		time.Sleep(2 * time.Second)
-		ctx, stop := context.WithCancel(t.Context())
-		stopped := make(chan struct{})
+		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)
-			for ctx.Err() == nil {
-				x.dispatch(leadCreated{Email: "x"}, "link:2")
-				time.Sleep(10 * time.Millisecond)
+			for tick := time.NewTicker(10 * time.Millisecond); ; {
+				select {
+				case <-stop:
+					tick.Stop()
+					return
+				case <-tick.C:
+					x.dispatch(leadCreated{Email: "x"}, "link:2")
+				}
 			}
 		}()
 		time.Sleep(time.Second)
@@ -47,7 +51,7 @@ func TestOrderedGoesOnBesideWhatIsTaken(t *testing.T) {
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("%d ordered deliveries of 5ms took %v, want no poll between them", backlog, took)
 		}
-		stop()
+		close(stop)
 		<-stopped
 	})
 }
@@ -59,7 +63,7 @@ func TestClaimCutByItsBytesSawNotAll(t *testing.T) {
 		const endpoints, events = 20, 50
 		x := newTakeRig(t, false, func(c *webhook.Config) { c.ClaimBytes, c.PollInterval = 300_000, time.Second })
 		x.net.Receiver("a.example", webhooktest.Answer{Delay: 5 * time.Millisecond})
-		x.many(link1, endpoints, "a.example")
+		x.many(endpoints)
 		for range events { // Run is yet to begin: all waits to be claimed
 			x.dispatch(leadCreated{Email: strings.Repeat("x", 50_000)}, link1)
 		}
