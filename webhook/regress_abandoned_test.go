@@ -20,7 +20,7 @@ func (s *lateBatches) EnqueueAll(ctx context.Context, batches []*webhook.Batch) 
 	out := make([][]webhook.Existing, len(batches))
 	for i, b := range batches {
 		var err error
-		if out[i], err = s.Queue.Enqueue(ctx, b); err != nil {
+		if out[i], err = s.Enqueue(ctx, b); err != nil {
 			return nil, err
 		}
 	}

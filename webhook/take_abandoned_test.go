@@ -54,7 +54,7 @@ func TestAbandonedCommitIsGivenBackAtOnce(t *testing.T) {
 // what they take stays within the bound.
 func TestAbandonedCommitsKeepTheirPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const batch, inFlight = 8, 1
+		const batch, inFlight = 8, 8
 		x := newTakeRig(t, true, func(c *webhook.Config) {
 			c.ClaimBatch, c.MaxInFlight, c.Concurrency = batch, inFlight, inFlight
 		})

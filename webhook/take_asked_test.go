@@ -200,8 +200,18 @@ func TestTakesNothingWhileResultsWait(t *testing.T) {
 // Taken is at most half of what the lanes may hold; what that leaves is seen by a
 // claim before anything is taken again.
 func TestTakesHalfTheRoom(t *testing.T) {
+	takesFour(t, func(c *webhook.Config) { c.ClaimBatch = 4 })
+}
+
+// Taken is at most what can begin at once.
+func TestTakesWhatCanBegin(t *testing.T) {
+	takesFour(t, func(c *webhook.Config) { c.Concurrency = 4 })
+}
+
+func takesFour(t *testing.T, config func(*webhook.Config)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		x := newTakeRig(t, false, func(c *webhook.Config) { c.ClaimBatch, c.Concurrency = 4, 1 })
+		x := newTakeRig(t, false, config)
 		recv := x.net.Receiver("a.example")
 		x.many(6)
 		x.set(webhook.Endpoint{ID: "z", Scope: "link:2", URL: "http://a.example/z"})

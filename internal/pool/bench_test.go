@@ -83,6 +83,7 @@ func BenchmarkTasks(b *testing.B) {
 // beside times task in a pool, and beside that in a goroutine each, with as many
 // in flight as there are slots; each gives its slot back.
 func beside(b *testing.B, name string, slots chan struct{}, task func()) {
+	b.Helper()
 	b.Run(name+"/pool", func(b *testing.B) {
 		tasks := make(chan func(), cap(slots))
 		p := pool.New(pool.Options{Next: receive(tasks)})

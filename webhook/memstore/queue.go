@@ -127,7 +127,10 @@ func (s *Store) insert(b *webhook.Batch, now int64) []webhook.Existing {
 		at, wanted := s.spot(d), taking.wants(i)
 		if r := s.at(at, d); r == nil {
 			r = s.add(m, d, at, policy, now)
-			if !r.state.Final() && !(wanted && taking.hand(s, r, i)) {
+			switch {
+			case r.state.Final():
+			case wanted && taking.hand(s, r, i):
+			default:
 				s.wait(r)
 			}
 		} else if d.Dedup != "" && d.Dedup == r.dedup() {

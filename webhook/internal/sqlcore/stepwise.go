@@ -100,8 +100,22 @@ func (s *Store) insertQueue(ctx context.Context, q Querier, p *inserts, open map
 	if err != nil {
 		return nil, err
 	}
-	var rows, taken []queueRow
-	looks := map[string]int64{}
+	rows, taken, looks := p.queueRows(open, behind, closed)
+	// The lanes are looked at before the rows are there: a mark too many is
+	// better than one too few.
+	if err := s.mark(ctx, q, looks); err != nil {
+		return nil, err
+	}
+	if err := insertRows(ctx, q, s.st.newQueue, rows); err != nil {
+		return nil, err
+	}
+	return s.insertTaken(ctx, q, p, open, taken)
+}
+
+// queueRows makes the rows of what waits and of what is taken, and tells when a
+// claim is to look at each endpoint.
+func (p *inserts) queueRows(open map[int]stored, behind map[int]bool, closed map[string]bool) (rows, taken []queueRow, looks map[string]int64) {
+	looks = map[string]int64{}
 	for n := range p.deliveries {
 		at, ok := open[n]
 		if !ok {
@@ -109,12 +123,11 @@ func (s *Store) insertQueue(ctx context.Context, q Querier, p *inserts, open map
 		}
 		d, look := &p.deliveries[n], at.created
 		r := queueRow{Seq: at.seq, E: d.E, Created: at.created, Size: d.Size}
-		switch {
-		case d.Lease > 0 && !closed[d.E]:
+		if d.Lease > 0 && !closed[d.E] {
 			look = later(at.created, time.Duration(d.Lease)*time.Microsecond)
 			r.Ready, r.Token = &look, p.token
 			taken = append(taken, r)
-		default:
+		} else {
 			if d.Ordered == 1 {
 				r.Lane = &d.Key
 			}
@@ -127,15 +140,7 @@ func (s *Store) insertQueue(ctx context.Context, q Querier, p *inserts, open map
 			looks[d.E] = look
 		}
 	}
-	// The lanes are looked at before the rows are there: a mark too many is
-	// better than one too few.
-	if err := s.mark(ctx, q, looks); err != nil {
-		return nil, err
-	}
-	if err := insertRows(ctx, q, s.st.newQueue, rows); err != nil {
-		return nil, err
-	}
-	return s.insertTaken(ctx, q, p, open, taken)
+	return rows, taken, looks
 }
 
 func insertRows(ctx context.Context, q Querier, query string, rows []queueRow) error {
