@@ -240,6 +240,36 @@ func takesFour(t *testing.T, config func(*webhook.Config)) {
 	})
 }
 
+// What runs already, and what its lane has no room for, is counted as such.
+func TestTakesNotWhatMustWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTakeRig(t, false, func(c *webhook.Config) { c.Concurrency = 3 })
+		recv := x.net.Receiver("a.example")
+		x.many(6)
+		x.set(webhook.Endpoint{ID: "z", Scope: "link:2", URL: "http://a.example/z", MaxConcurrent: 1})
+		x.run()
+		x.prove(link1, 6)
+		x.prove("link:2", 1)
+		recv.Script(webhooktest.Answer{Delay: 20 * time.Millisecond}) // a claim comes between
+		x.dispatch(leadCreated{Email: "x"}, "link:2")
+		if got := x.q.asked(); !slices.Equal(got, []int{0}) {
+			t.Errorf("%v were to be taken of the first, want it", got)
+		}
+		x.asks("beside one of three that runs", 0, 1)
+		for range 7 {
+			x.end()
+		}
+		time.Sleep(polls)
+		x.dispatch(leadCreated{Email: "x"}, "link:2")
+		x.dispatch(leadCreated{Email: "x"}, "link:2")
+		if got := x.q.asked(); got != nil {
+			t.Errorf("%v were to be taken of a lane that is full, want none", got)
+		}
+		x.end()
+		x.end()
+	})
+}
+
 // What other calls are about to take counts as taken.
 func TestTakesNotWhatOthersAreAboutToTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

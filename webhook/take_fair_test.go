@@ -61,3 +61,32 @@ func TestStreamOfTakenIsFair(t *testing.T) {
 		}
 	})
 }
+
+// What waits in the store since its lane was full goes first, also once the lane
+// has room again.
+func TestTakesNothingPastASkippedLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const backlog = 100
+		x := newTakeRig(t, false, func(c *webhook.Config) { c.PollInterval = time.Minute })
+		x.net.Receiver("a.example", webhooktest.Answer{Delay: 10 * time.Millisecond})
+		x.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/", MaxConcurrent: 1})
+		x.run()
+		x.prove(link1, 1)
+		for range backlog {
+			x.dispatch(leadCreated{Email: "x"}, link1)
+		}
+		time.Sleep(50 * time.Millisecond) // a claim skips the lane
+		open := make(chan struct{})
+		x.q.set(func(q *takeQueue) { q.claiming = func() { <-open } })
+		time.Sleep(time.Second) // the lane is empty, and the next claim hangs
+		if n := len(x.ended); n == backlog {
+			t.Fatal("nothing is left")
+		}
+		x.asks("past what is left")
+		x.q.set(func(q *takeQueue) { q.claiming = nil })
+		close(open)
+		for range backlog + 1 {
+			x.end()
+		}
+	})
+}
