@@ -15,8 +15,10 @@ func (ls *lanes) saw(all bool) {
 	ls.behind = !all
 }
 
-// leave notes that Dispatch left something to be claimed: until a claim has seen
-// all that is due, nothing more overtakes it.
+// leave notes that Dispatch left something to be claimed. Nothing overtakes it
+// until a claim has brought all that was due: the one that is under way, which may
+// have missed it, or the next. To wait for the next would be to take nothing any
+// more where events come faster than claims.
 func (ls *lanes) leave() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
