@@ -23,6 +23,7 @@ import (
 	"math"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/outhook/outhook/webhook"
 )
@@ -119,6 +120,8 @@ type Store struct {
 	openSize int       // of the bodies of messages with open deliveries
 	mark     uint64    // of the latest Claim or Settle
 	chosen   []*record // what a Claim works with, kept for the next
+
+	policy unique.Handle[string] // of the latest delivery: most have the same
 }
 
 // New returns an empty Store.

@@ -117,16 +117,15 @@ func (s *Store) insert(b *webhook.Batch, now int64) []webhook.Existing {
 	if m == nil {
 		m = &message{m: b.Message, size: b.Message.Size()}
 	}
-	var policy unique.Handle[string]
 	taking := s.taking(b.Take, now)
 	for i := range b.Deliveries {
 		d := &b.Deliveries[i]
-		if i == 0 || d.Policy != b.Deliveries[i-1].Policy {
-			policy = unique.Make(d.Policy)
+		if s.policy == (unique.Handle[string]{}) || d.Policy != s.policy.Value() {
+			s.policy = unique.Make(d.Policy)
 		}
 		at, wanted := s.spot(d), taking.wants(i)
 		if r := s.at(at, d); r == nil {
-			r = s.add(m, d, at, policy, now)
+			r = s.add(m, d, at, now)
 			switch {
 			case r.state.Final():
 			case wanted && taking.hand(s, r, i):
@@ -150,7 +149,7 @@ func (s *Store) adopt(m *message, d *webhook.Delivery) {
 }
 
 // add stores a new delivery; nothing holds it yet if it is open.
-func (s *Store) add(m *message, d *webhook.Delivery, at spot, policy unique.Handle[string], now int64) *record {
+func (s *Store) add(m *message, d *webhook.Delivery, at spot, now int64) *record {
 	if m.refs == 0 {
 		s.adopt(m, d)
 	}
@@ -158,7 +157,7 @@ func (s *Store) add(m *message, d *webhook.Delivery, at spot, policy unique.Hand
 	if l == nil {
 		l = s.lanesOf(d.EndpointID)
 	}
-	r := &record{msg: m, policy: policy, created: now, due: now, state: d.State}
+	r := &record{msg: m, policy: s.policy, created: now, due: now, state: d.State}
 	r.lane = l.lane(d.Ordered, d.Key)
 	r.fill(d)
 	l.refs++
