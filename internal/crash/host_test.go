@@ -73,6 +73,9 @@ func playHost() error {
 		return err
 	}
 	defer b.close()
+	if env("CALM") == "true" {
+		b.store = telling{b.store}
+	}
 	b.store = withFault(b.store, env("FAULT"))
 	c := config(b.store, b.store)
 	if env("FAULT") == "hoard" {
@@ -103,6 +106,24 @@ func playHost() error {
 	err = d.Run(ctx)
 	wg.Wait()
 	return err
+}
+
+// telling is a store that says what is taken.
+type telling struct{ allOf }
+
+func (s telling) EnqueueAll(ctx context.Context, all []*webhook.Batch) ([][]webhook.Existing, error) {
+	found, err := s.allOf.EnqueueAll(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for _, b := range all {
+		if b.Take != nil {
+			n += len(b.Take.Taken)
+		}
+	}
+	say("took %d", n)
+	return found, nil
 }
 
 // dispatch says what it knows to be done.

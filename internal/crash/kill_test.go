@@ -17,20 +17,28 @@ import (
 func TestKill(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		kind        string
+		name, kind  string
+		calm        bool
 		short, full int
 	}{
-		{kind: "SQLite", short: 50, full: 1000},
-		{kind: "PostgreSQL", short: 20, full: 200},
+		{name: "SQLite", kind: "SQLite", short: 50, full: 1000},
+		{name: "PostgreSQL", kind: "PostgreSQL", short: 20, full: 200},
+		{name: "calm SQLite", kind: "SQLite", calm: true, short: 20, full: 200},
+		{name: "calm PostgreSQL", kind: "PostgreSQL", calm: true, short: 20, full: 200},
 	} {
-		t.Run(tt.kind, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			kills := tt.short
 			if full() {
 				kills = tt.full
 			}
-			if v := newKilling(t, tt.kind, "").run(t, kills); v.broken() {
+			k := newKilling(t, tt.kind, "")
+			k.calm = tt.calm
+			if v := k.run(t, kills); v.broken() {
 				t.Errorf("%+v, want nothing lost, undone, extra or over", v)
+			}
+			if tt.calm && k.took < kills {
+				t.Errorf("%d deliveries were taken as they were stored: too few to see what a kill does to them", k.took)
 			}
 		})
 	}
@@ -55,11 +63,13 @@ func setEndpoints(ctx context.Context, s webhook.EndpointAdmin, to string) error
 type killing struct {
 	kind, dsn string
 	fault     string // planted in the hosts; see faulty
+	calm      bool   // the hosts have less to do than they can: they take what they store
 	to        *receiver
 
 	mu        sync.Mutex
 	accepted  map[int64]string // what a host was told to be stored: its message
 	refused   int
+	took      int              // deliveries that hosts took as they stored them
 	waiting   map[string]int64 // accepted deliveries that have not been acknowledged: their events
 	exposures map[string]int   // how many crashes could repeat a delivery
 	acked     map[string]int   // at the last kill
@@ -88,6 +98,9 @@ func (k *killing) heard(verb, rest string) {
 		}
 	case "refused":
 		k.refused++
+	case "took":
+		n, _ := strconv.Atoi(word)
+		k.took += n
 	}
 }
 
@@ -96,12 +109,13 @@ func (k *killing) child(t *testing.T, from int64, pace string) *process {
 	t.Helper()
 	return start(t, "host", map[string]string{
 		"KIND": k.kind, "DSN": k.dsn, "FROM": strconv.FormatInt(from, 10), "PACE": pace, "FAULT": k.fault,
+		"CALM": strconv.FormatBool(k.calm),
 	}, k.heard)
 }
 
 // pace is that of the next host: a slower one where a backlog has grown.
 func (k *killing) pace() string {
-	if len(k.waiting) > 3000 {
+	if k.calm || len(k.waiting) > 3000 {
 		return "50ms"
 	}
 	return "4ms"
