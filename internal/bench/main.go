@@ -112,7 +112,7 @@ func run(ctx context.Context, args []string) error {
 
 // figures selects what the README shows.
 const figures = `(volatile|memory)/(endpoints=10/workers=(16|64)|empty)|dispatch|fanout|pending|idle|open/memory|noisy` +
-	`|(postgres|sqlite|mariadb)/drain$|(memory|postgres|sqlite)/grid|backlog|quiet|peers/(river|asynq-always)`
+	`|(postgres|sqlite|mariadb)/drain$|(memory|postgres|sqlite)/grid|backlog|quiet|peers/(river|asynq)`
 
 // scenarios lists all there are.
 func scenarios() []scenario {
