@@ -16,12 +16,13 @@ func (st *statements) claiming(d Dialect) {
 	st.promoteRead = `SELECT j.n, (SELECT q.seq FROM outhook_queue q` + d.force("outhook_queue_lane") +
 		` WHERE q.endpoint_id = j.e AND q.lane = j.k ORDER BY q.seq LIMIT 1) FROM ` + d.rows("n i", "e t", "k t")
 	st.promote = d.update("outhook_queue", []string{"s i", "r i"}, "t.seq = j.s AND t.ready IS NULL", "ready = j.r")
+	// What a transaction left that outlasted a park was due before the park's end.
 	st.markLanes = `INSERT INTO outhook_lane (endpoint_id, due, park_until, hold, probe, failures, failing_since, failed_at)` +
 		` SELECT j.e, j.c, 0, 0, 0, 0, 0, 0 FROM ` + d.rows("e t", "c i") + d.pick(" WHERE true", "", "") + ` ORDER BY j.e` +
 		d.pick(
-			` ON CONFLICT (endpoint_id) DO UPDATE SET due = min(coalesce(due, excluded.due), excluded.due) WHERE park_until < excluded.due`,
-			` ON CONFLICT (endpoint_id) DO UPDATE SET due = LEAST(outhook_lane.due, excluded.due) WHERE outhook_lane.park_until < excluded.due`,
-			` ON DUPLICATE KEY UPDATE due = IF(outhook_lane.park_until < VALUES(due), LEAST(COALESCE(outhook_lane.due, VALUES(due)), VALUES(due)), outhook_lane.due)`)
+			` ON CONFLICT (endpoint_id) DO UPDATE SET due = min(coalesce(due, excluded.due), excluded.due) WHERE outhook_lane.park_until <= {now}`,
+			` ON CONFLICT (endpoint_id) DO UPDATE SET due = LEAST(outhook_lane.due, excluded.due) WHERE outhook_lane.park_until <= {now}`,
+			` ON DUPLICATE KEY UPDATE due = IF(outhook_lane.park_until <= {now}, LEAST(COALESCE(outhook_lane.due, VALUES(due)), VALUES(due)), outhook_lane.due)`)
 	st.markCheck = `SELECT j.e, (SELECT q.ready FROM outhook_queue q` + d.force("outhook_queue_ready") + ` WHERE q.endpoint_id = j.e AND q.ready >= 0 ORDER BY q.ready LIMIT 1), ` +
 		`(SELECT l.due FROM outhook_lane l WHERE l.endpoint_id = j.e) FROM ` + d.rows("e t")
 	st.marksGone = d.remove("outhook_mark", "seq", "PRIMARY", "i")

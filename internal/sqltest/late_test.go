@@ -1,0 +1,63 @@
+package sqltest_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/outhook/outhook/webhook"
+	"github.com/outhook/outhook/webhook/sqlstore"
+)
+
+// ballast keeps the sweep busy, which would find what is forgotten.
+func ballast(t *testing.T, s *sqlstore.Store) {
+	t.Helper()
+	if err := s.Park(context.Background(), []webhook.Park{{EndpointID: "ballast", For: time.Hour}}); err != nil {
+		t.Fatal(err)
+	}
+	load(t, s, 500, 500, func(int) string { return "ballast" }, nil)
+}
+
+// A transaction that outlasts a park is found after its commit, where the lane
+// stays for its failures.
+func TestLateCommitOverPark(t *testing.T) {
+	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL} {
+		t.Run(d.String(), func(t *testing.T) { lateCommitOverPark(t, d) })
+	}
+}
+
+func lateCommitOverPark(t *testing.T, d sqlstore.Dialect) {
+	t.Helper()
+	ctx := context.Background()
+	s, db, _ := store(t, d)
+	ballast(t, s)
+	load(t, s, 1, 1, func(int) string { return "a" }, nil)
+	failing := settlements(claimAll(t, s))
+	failing[0].State, failing[0].Health = webhook.Failed, webhook.Failing
+	if _, err := s.Settle(ctx, failing); err != nil {
+		t.Fatal(err)
+	}
+	claimAll(t, s)
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.InTx(tx).Enqueue(ctx, batch("late", "", "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Park(ctx, []webhook.Park{{EndpointID: "a", For: 50 * time.Millisecond}}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(80 * time.Millisecond)
+	if got := claimAll(t, s); len(got) > 0 {
+		t.Fatalf("Claim = %d deliveries, want none: nothing is committed", len(got))
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); len(claimAll(t, s)) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 4*time.Second {
+			t.Fatal("a delivery whose transaction outlasted a park is not claimed within 4 s")
+		}
+	}
+}
