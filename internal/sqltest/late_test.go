@@ -61,3 +61,46 @@ func lateCommitOverPark(t *testing.T, d sqlstore.Dialect) {
 		}
 	}
 }
+
+// What watches for late transactions by number waits for the latest number too,
+// which is that of no transaction that has ended.
+func TestLateCommitWithLatestNumber(t *testing.T) {
+	ctx := context.Background()
+	s, db, _ := store(t, sqlstore.PostgreSQL)
+	ballast(t, s)
+	load(t, s, 1, 1, func(int) string { return "a" }, nil)
+	for _, text := range []string{
+		`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END $$`,
+		`CREATE TRIGGER slow BEFORE INSERT ON outhook_mark FOR EACH ROW WHEN (NEW.level = 1) EXECUTE FUNCTION slow()`,
+	} {
+		run(t, db, text)
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := make(chan error, 1)
+	time.AfterFunc(100*time.Millisecond, func() {
+		_, err := s.InTx(tx).Enqueue(ctx, batch("late", "", "a"))
+		begun <- err
+	})
+	if got := claimAll(t, s); len(got) != 1 {
+		t.Fatalf("Claim = %d deliveries, want the one that is committed", len(got))
+	}
+	if err := <-begun; err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); time.Since(start) < 200*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+		if got := claimAll(t, s); len(got) > 0 {
+			t.Fatalf("Claim = %d deliveries, want none: nothing is committed", len(got))
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); len(claimAll(t, s)) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 4*time.Second {
+			t.Fatal("a delivery whose transaction committed late is not claimed within 4 s")
+		}
+	}
+}

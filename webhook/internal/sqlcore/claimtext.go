@@ -10,7 +10,7 @@ func (st *statements) claiming(d Dialect) {
 		`SELECT seq, `+mark+`0, 0 FROM outhook_mark`+d.force("outhook_mark_due")+oldest,
 		`WITH n AS MATERIALIZED (SELECT {now} AS t), gone AS (DELETE FROM outhook_mark AS k USING (SELECT ctid AS place FROM outhook_mark`+
 			` WHERE due <= (SELECT n.t FROM n) ORDER BY due, seq LIMIT # {skip}) x WHERE k.ctid = x.place RETURNING k.seq, `+mark+
-			`pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint)`+
+			`pg_snapshot_xmin(pg_current_snapshot())::text::bigint, txid_current())`+
 			` SELECT n.t, gone.* FROM n LEFT JOIN gone ON true`,
 		`SELECT seq, `+mark+`0, 0 FROM outhook_mark`+d.force("outhook_mark_due")+oldest+`{skip}`)
 	st.promoteRead = `SELECT j.n, (SELECT q.seq FROM outhook_queue q` + d.force("outhook_queue_lane") +

@@ -10,7 +10,7 @@ type markRead struct {
 	seq, due, level, horizon int64
 	endpoint                 string
 	lane                     *string
-	xmin, xmax               int64 // of the snapshot that saw it; PostgreSQL only
+	xmin, own                int64 // the oldest open transaction's number, and the claim's; PostgreSQL only
 }
 
 // begin reads the clock and the marks whose time has come: on PostgreSQL by one
@@ -68,10 +68,10 @@ func (v *visitor) intake(ctx context.Context, marks []markRead) error {
 // is there, the others are null.
 func (v *visitor) readMarks(ctx context.Context, clock *int64, args ...any) ([]markRead, error) {
 	var marks []markRead
-	var now, seq, due, level, horizon, xmin, xmax number
+	var now, seq, due, level, horizon, xmin, own number
 	var endpoint text
 	var name optional
-	columns := []any{&now, &seq, &endpoint, &name, &due, &level, &horizon, &xmin, &xmax}
+	columns := []any{&now, &seq, &endpoint, &name, &due, &level, &horizon, &xmin, &own}
 	if clock == nil {
 		columns = columns[1:]
 	}
@@ -82,7 +82,7 @@ func (v *visitor) readMarks(ctx context.Context, clock *int64, args ...any) ([]m
 		}
 		if !seq.null {
 			marks = append(marks, markRead{
-				seq: seq.v, endpoint: string(endpoint), lane: name.v, due: due.v, level: level.v, horizon: horizon.v, xmin: xmin.v, xmax: xmax.v,
+				seq: seq.v, endpoint: string(endpoint), lane: name.v, due: due.v, level: level.v, horizon: horizon.v, xmin: xmin.v, own: own.v,
 			})
 		}
 		return err
@@ -162,10 +162,11 @@ func (m *markRead) next(d Dialect) (delay time.Duration, horizon int64, done boo
 		return lookAgain << (2 * m.level), 0, m.level >= lastLook
 	}
 	// All transactions that could have relied on what was taken away have a
-	// number below that of the next one now, and once the oldest that is open
-	// has a higher one, they have ended.
+	// number below this claim's, and once the oldest that is open has no lower
+	// one, they have ended. A snapshot's xmax would not do: it is the number of
+	// an open transaction where none that came later has ended.
 	if m.level == 1 {
-		return lookAgain, m.xmax, m.xmin == m.xmax
+		return lookAgain, m.own, m.xmin >= m.own
 	}
 	return min(lookAgain<<min(m.level-1, 16), 10*time.Second), m.horizon, m.xmin >= m.horizon
 }
