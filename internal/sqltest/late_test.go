@@ -104,3 +104,42 @@ func TestLateCommitWithLatestNumber(t *testing.T) {
 		}
 	}
 }
+
+// PostgreSQL gives a transaction its number as it writes first. What watches for
+// late ones by number must not miss an Enqueue that is long in taking its
+// argument apart.
+func TestLargeEnqueueBesideClaim(t *testing.T) {
+	const n = 10_000
+	ctx := context.Background()
+	s, db, p := store(t, sqlstore.PostgreSQL)
+	ballast(t, s)
+	peer := bind(t, p.open(t), sqlstore.PostgreSQL)
+	of := endpoints(n)
+	for _, wait := range []time.Duration{30, 40, 50, 60} {
+		load(t, s, 1, 1, func(int) string { return "a" }, nil)
+		large := batch(time.Now().Format("150405.000000"), "", of...)
+		for i := range large.Deliveries {
+			large.Deliveries[i].EndpointID = "a"
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := peer.Enqueue(ctx, large)
+			done <- err
+		}()
+		time.Sleep(wait * time.Millisecond)
+		seen := 0
+		for seen = -len(claimAll(t, s)); len(done) == 0; time.Sleep(2 * time.Millisecond) {
+			seen += len(claimAll(t, s))
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		for start := time.Now(); seen < n-1 && time.Since(start) < 5*time.Second; time.Sleep(2 * time.Millisecond) {
+			seen += len(claimAll(t, s))
+		}
+		if seen < n-1 {
+			t.Errorf("%v into a large Enqueue beside a claim: %d of %d deliveries are claimed", wait*time.Millisecond, seen, n)
+		}
+		run(t, db, "DELETE FROM outhook_queue WHERE endpoint_id = 'a';\nDELETE FROM outhook_lane WHERE endpoint_id = 'a';\nDELETE FROM outhook_mark")
+	}
+}

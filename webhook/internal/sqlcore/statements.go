@@ -1,5 +1,7 @@
 package sqlcore
 
+import "strings"
+
 // statements are the texts of one dialect, made once.
 type statements struct {
 	version, clock, begin string
@@ -69,10 +71,13 @@ func (st *statements) enqueuing(d Dialect) {
 	deliveries := d.rows(columns...)
 	const into = `INSERT INTO outhook_delivery (id, message_id, endpoint_id, body, policy, ordered, lane_key, of_id, dedup, inline, created) `
 	// Before now, MATERIALIZED has no meaning that we need: a CTE that is read
-	// twice and is volatile is computed once.
-	st.enqueue = `WITH n AS MATERIALIZED (SELECT {now} AS t, current_setting('transaction_isolation') = 'read committed' AS rc),
+	// twice and is volatile is computed once. It gives the transaction its number,
+	// before the rows are taken apart, which can take longer than a mark waits
+	// that looks for transactions by number.
+	all := strings.Replace(d.rows(append(columns, "l i")...), "?::text", "(CASE WHEN n.x > 0 THEN ?::text END)", 1)
+	st.enqueue = `WITH n AS MATERIALIZED (SELECT {now} AS t, current_setting('transaction_isolation') = 'read committed' AS rc, txid_current() AS x),
  j AS MATERIALIZED (SELECT j.*, CASE WHEN j.l > 0 THEN CASE WHEN n.rc AND NOT EXISTS (SELECT 1 FROM outhook_lane l
-   WHERE l.endpoint_id = j.e AND (l.park_until > n.t OR l.probe = 1)) THEN n.t + j.l END END AS till FROM ` + d.rows(append(columns, "l i")...) + `, n),
+   WHERE l.endpoint_id = j.e AND (l.park_until > n.t OR l.probe = 1)) THEN n.t + j.l END END AS till FROM n CROSS JOIN LATERAL ` + all + `),
  ins AS (` + into + `SELECT j.id, j.m, j.e, j.b, j.p, j.o, j.k, j.f, j.u, j.x, n.t
   FROM j, n ORDER BY j.n ON CONFLICT DO NOTHING RETURNING seq, id, message_id),
  msg AS (INSERT INTO outhook_message (id, type, happened, event_id, source, bodies, data)
