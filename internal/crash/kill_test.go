@@ -37,8 +37,12 @@ func TestKill(t *testing.T) {
 			if v := k.run(t, kills); v.broken() {
 				t.Errorf("%+v, want nothing lost, undone, extra or over", v)
 			}
-			if tt.calm && k.took < kills {
-				t.Errorf("%d deliveries were taken as they were stored: too few to see what a kill does to them", k.took)
+			if !tt.calm {
+				return
+			}
+			t.Logf("%d deliveries were taken as they were stored", k.took)
+			if k.took < kills {
+				t.Error("too few to see what a kill does to them")
 			}
 		})
 	}

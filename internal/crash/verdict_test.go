@@ -55,10 +55,9 @@ func (k *killing) judge(t *testing.T) {
 	}
 	last.lost = len(k.waiting) + k.swallowed(orders)
 	k.found.add(last)
-	t.Logf("%s: %d events accepted, %d orders committed, %d events refused; %d deliveries taken as they were stored, %d acknowledged, %d lost, "+
-		"%d requests for what was rolled back; "+
+	t.Logf("%s: %d events accepted, %d orders committed, %d events refused; %d deliveries acknowledged, %d lost, %d requests for what was rolled back; "+
 		"%d repeated of %d that crashes left unsettled, %d beyond that; %d crashes left more than %d",
-		k.kind, len(k.accepted), len(orders), k.refused, k.took, len(acked), k.found.lost, k.found.undone,
+		k.kind, len(k.accepted), len(orders), k.refused, len(acked), k.found.lost, k.found.undone,
 		k.found.repeated, exposed, k.found.extra, k.found.over, bound)
 	if len(k.accepted) == 0 || len(orders) == 0 || len(acked) == 0 {
 		t.Error("nothing was accepted or delivered: the test tests nothing")
