@@ -2,6 +2,7 @@ package sqltest_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 	"time"
 
@@ -16,6 +17,19 @@ func ballast(t *testing.T, s *sqlstore.Store) {
 		t.Fatal(err)
 	}
 	load(t, s, 500, 500, func(int) string { return "ballast" }, nil)
+}
+
+// commitsLate commits what must be claimed soon after, and not by the sweep.
+func commitsLate(t *testing.T, s *sqlstore.Store, tx *sql.Tx) {
+	t.Helper()
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); len(claimAll(t, s)) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 4*time.Second {
+			t.Fatal("a delivery whose transaction committed late is not claimed within 4 s")
+		}
+	}
 }
 
 // A transaction that outlasts a park is found after its commit, where the lane
@@ -52,14 +66,7 @@ func lateCommitOverPark(t *testing.T, d sqlstore.Dialect) {
 	if got := claimAll(t, s); len(got) > 0 {
 		t.Fatalf("Claim = %d deliveries, want none: nothing is committed", len(got))
 	}
-	if err := tx.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	for start := time.Now(); len(claimAll(t, s)) == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 4*time.Second {
-			t.Fatal("a delivery whose transaction outlasted a park is not claimed within 4 s")
-		}
-	}
+	commitsLate(t, s, tx)
 }
 
 // What watches for late transactions by number waits for the latest number too,
@@ -95,14 +102,7 @@ func TestLateCommitWithLatestNumber(t *testing.T) {
 			t.Fatalf("Claim = %d deliveries, want none: nothing is committed", len(got))
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	for start := time.Now(); len(claimAll(t, s)) == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 4*time.Second {
-			t.Fatal("a delivery whose transaction committed late is not claimed within 4 s")
-		}
-	}
+	commitsLate(t, s, tx)
 }
 
 // PostgreSQL gives a transaction its number as it writes first. What watches for
