@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/outhook/outhook/retry"
@@ -119,60 +118,6 @@ func (d *Dispatcher) dispatch(ctx context.Context, w *work, m Matcher, outbox Ou
 	return d.write(ctx, w, outbox)
 }
 
-// encoded is what lasts as long as the deliveries do: the message, with one
-// body, as is common.
-type encoded struct {
-	msg    Message
-	bodies [1]Body
-}
-
-// dispatched is what else the common Dispatch allocates: it has one endpoint.
-type dispatched struct {
-	delivery [1]Delivery
-	receipt  [1]Receipted
-	batch    Batch // of what is stored
-	job      job   // of what is volatile
-}
-
-// many keeps the memory of the deliveries of events with many endpoints, on
-// their way into the Queue: the largest thing that such a Dispatch needs, and the
-// shortest-lived.
-type many struct{ pool sync.Pool }
-
-// memory is what an event's deliveries are made in. It comes out of d.many only
-// where all of it goes back: jobs hold what is volatile, and a transaction what
-// it has not committed.
-func (d *Dispatcher) memory(endpoints []*Endpoint, outbox Outbox) []Delivery {
-	n := len(endpoints)
-	if outbox != nil || !d.allStored(endpoints) {
-		return make([]Delivery, n)
-	}
-	if p, ok := d.many.pool.Get().(*[]Delivery); ok && cap(*p) >= n {
-		return (*p)[:n]
-	}
-	return make([]Delivery, n)
-}
-
-func (d *Dispatcher) allStored(endpoints []*Endpoint) bool {
-	for i, ep := range endpoints {
-		if i == 0 || ep.Policy != endpoints[i-1].Policy {
-			if p, ok := d.policies[ep.Policy]; !ok || !isStored(p, nil) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// put takes back what memory returned, of more than one delivery: a single one
-// is part of a dispatched.
-func (m *many) put(used []Delivery) {
-	if len(used) > 1 {
-		clear(used)
-		m.pool.Put(&used)
-	}
-}
-
 // write encodes the event for its endpoints, stores what is to be stored and
 // starts what is volatile. A nil outbox means the Queue.
 func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt, error) {
@@ -181,11 +126,8 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 		d.dispatchedHook(ctx, &Message{Type: w.kind, Time: w.time, EventID: w.eventID, Source: w.source}, Receipt{})
 		return Receipt{}, nil
 	}
-	one, kept := &dispatched{}, &encoded{}
-	deliveries, receipts := one.delivery[:], one.receipt[:]
-	if n > 1 {
-		deliveries, receipts = d.memory(w.endpoints, outbox), make([]Receipted, n)
-	}
+	x, kept := d.parts(w.endpoints, outbox), &encoded{}
+	deliveries, receipts := x.deliveries, x.receipts
 	all, m := newIDs(w.now, n), &kept.msg
 	m.ID, m.Type, m.Time, m.EventID, m.Source = all.message(), w.kind, w.time, w.eventID, w.source
 	m.Bodies = kept.bodies[:0]
@@ -210,8 +152,11 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 	carryHops(m, w.hops)
 	receipt := Receipt{MessageID: m.ID, Deliveries: receipts}
 	if stored > 0 {
-		one.batch = Batch{Message: m, Deliveries: deliveries}
-		if err := d.store(ctx, w, &one.batch, receipts, stored, outbox); err != nil {
+		if x.batch == nil {
+			x.batch = new(Batch)
+		}
+		x.batch.Message, x.batch.Deliveries = m, deliveries
+		if err := d.store(ctx, w, x.batch, receipts, stored, outbox); err != nil {
 			return Receipt{}, err
 		}
 	}
@@ -219,7 +164,7 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 		receipt.MessageID = "" // nothing of it was stored
 	}
 	if outbox == nil { // else nothing is committed yet
-		d.launch(ctx, w, one, m, deliveries, receipts, stored)
+		d.launch(ctx, w, &x, m, stored)
 	}
 	d.dispatchedHook(ctx, m, receipt)
 	return receipt, nil
@@ -302,8 +247,9 @@ func isStored(p *retry.Policy, outbox Outbox) bool {
 }
 
 // launch starts volatile deliveries; so many of all were stored.
-func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, m *Message, all []Delivery, receipts []Receipted, stored int) {
+func (d *Dispatcher) launch(ctx context.Context, w *work, x *parts, m *Message, stored int) {
 	var batch []job
+	all, receipts := x.deliveries, x.receipts
 	for i := range all {
 		dl := &all[i]
 		if dl.State != Pending {
@@ -319,8 +265,8 @@ func (d *Dispatcher) launch(ctx context.Context, w *work, one *dispatched, m *Me
 		if isStored(p, nil) {
 			continue
 		}
-		j := &one.job
-		if len(all) > 1 {
+		j := x.job
+		if j == nil {
 			if batch == nil {
 				batch = make([]job, 0, len(all)-i)
 			}

@@ -30,7 +30,7 @@ func TestSharedMemoryIsForWhatGoesBack(t *testing.T) {
 		{"in a transaction", endpoints("at-least-once", "at-least-once"), outbox{}},
 	} {
 		d.many.put(make([]Delivery, 1000))
-		if got := d.memory(tt.endpoints, tt.outbox); cap(got) != len(tt.endpoints) {
+		if got := d.parts(tt.endpoints, tt.outbox).deliveries; cap(got) != len(tt.endpoints) {
 			t.Errorf("%s: %d places for %d deliveries", tt.name, cap(got), len(tt.endpoints))
 		}
 	}
