@@ -106,11 +106,16 @@ func (d *Dispatcher) DispatchTo(ctx context.Context, e Event, endpoints ...Endpo
 // dispatch matches and writes.
 func (d *Dispatcher) dispatch(ctx context.Context, w *work, m Matcher, outbox Outbox) (Receipt, error) {
 	q := Query{Scopes: w.scopes, Type: w.kind, Source: w.source}
-	found, spent, err := d.match(ctx, m, q)
+	if outbox == nil {
+		if r, done, err := d.writeRecalled(ctx, w, q); done {
+			return r, err
+		}
+	}
+	found, err := d.match(ctx, w, m, q)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("webhook: match: %w", err)
 	}
-	w.endpoints, w.spent = wanting(found, q), spent
+	w.endpoints = wanting(found, q)
 	d.targets.note(w.endpoints)
 	if len(w.endpoints) > d.cfg.MaxFanOut {
 		return Receipt{}, fmt.Errorf("%w: %q matched %d, Config.MaxFanOut is %d", ErrFanOut, w.kind, len(w.endpoints), d.cfg.MaxFanOut)
@@ -155,7 +160,7 @@ func (d *Dispatcher) write(ctx context.Context, w *work, outbox Outbox) (Receipt
 		if x.batch == nil {
 			x.batch = new(Batch)
 		}
-		x.batch.Message, x.batch.Deliveries = m, deliveries
+		x.batch.Message, x.batch.Deliveries, x.batch.Recalled = m, deliveries, w.recalled
 		if err := d.store(ctx, w, x.batch, receipts, stored, outbox); err != nil {
 			return Receipt{}, err
 		}

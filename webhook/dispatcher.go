@@ -31,7 +31,8 @@ type Dispatcher struct {
 	rates      rates
 	chunks     chunks
 	many       many
-	tooLong    error // the cause where a call of the store is ended by StoreTimeout
+	recaller   Recaller // nil where the store is none
+	tooLong    error    // the cause where a call of the store is ended by StoreTimeout
 
 	wake     chan struct{} // capacity 1
 	closed   atomic.Bool
@@ -59,6 +60,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	if err := errors.Join(d.cfg.validate(), d.setUp()); err != nil {
 		return nil, err
 	}
+	d.recaller = recaller(&d.cfg)
 	d.attempts, d.giveUp = newLifetime(), newLifetime()
 	d.tooLong = fmt.Errorf("Config.StoreTimeout, which is %v, is over", cfg.StoreTimeout)
 	return d, nil

@@ -9,7 +9,9 @@
 // encodes it once for each encoder and set of fields among them (encode), and
 // stores one [Message] with a [Delivery] for each endpoint (enqueue). What has
 // a volatile policy stays in memory instead, in the same lanes as the rest.
-// Dispatch returns a [Receipt]; it has sent nothing.
+// Dispatch returns a [Receipt]; it has sent nothing. A store that remembers what it
+// matched ([Recaller]) is asked nothing more by match: enqueue checks that it still
+// holds, and where it does not, match asks after all.
 //
 // [Dispatcher.Run] claims deliveries from the [Queue], under a lease, and lets
 // them wait in lanes, one for each endpoint. While it sees the end of what is

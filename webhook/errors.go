@@ -30,6 +30,9 @@ var (
 	// receiver should answer success all the same: a retry brings no other
 	// count.
 	ErrLoop = errors.New("webhook: the event goes in a circle")
+	// ErrOutdated is what a Recaller's Enqueue returns where Batch.Recalled does not
+	// hold any more. The dispatcher then asks Match; no Dispatch returns it.
+	ErrOutdated = errors.New("webhook: the endpoints have changed")
 	// ErrNoQueue says that a stored policy was asked for without Config.Queue.
 	ErrNoQueue = errors.New("webhook: a stored policy needs Config.Queue")
 	// ErrUnsupported says that a store lacks an optional interface.

@@ -2,27 +2,77 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"math/bits"
+	"reflect"
 	"slices"
 	"time"
 )
 
-// match asks for the endpoints. It tells how long that took, of a store that
+// match asks for the endpoints. It adds to w how long that took, of a store that
 // may have made it wait.
-func (d *Dispatcher) match(ctx context.Context, m Matcher, q Query) (found []*Endpoint, spent time.Duration, err error) {
+func (d *Dispatcher) match(ctx context.Context, w *work, m Matcher, q Query) (found []*Endpoint, err error) {
 	if _, ok := m.(Immediate); !ok {
 		start := time.Now()
-		defer func() { spent = time.Since(start) }()
+		defer func() { w.spent += time.Since(start) }()
 		var cancel context.CancelFunc
-		ctx, cancel = d.bound(ctx)
+		ctx, cancel = d.boundRest(ctx, w.spent)
 		defer cancel()
 	}
 	err = d.contain(ctx, "store", func() (err error) {
 		found, err = m.Match(ctx, q)
 		return err
 	})
-	return found, 0, err
+	return found, err
+}
+
+// recaller returns the store that holds both the endpoints and the deliveries and
+// remembers what it matched; nil for others.
+func recaller(cfg *Config) Recaller { //nolint:ireturn // a store of whatever kind
+	r, ok := cfg.Queue.(Recaller)
+	if !ok || !reflect.ValueOf(cfg.Queue).Comparable() || any(cfg.Queue) != any(cfg.Endpoints) {
+		return nil
+	}
+	return r
+}
+
+// recall sets w's endpoints to what the store remembers for q, if all that it
+// leads to is stored: then the store checks it in the same step.
+func (d *Dispatcher) recall(ctx context.Context, w *work, q Query) bool {
+	var found []*Endpoint
+	var check any
+	err := d.contain(ctx, "store", func() error {
+		found, check = d.recaller.Recall(q)
+		return nil
+	})
+	if err != nil || check == nil {
+		return false
+	}
+	w.endpoints = wanting(found, q)
+	if n := len(w.endpoints); n == 0 || n > d.cfg.MaxFanOut || !d.allStored(w.endpoints) {
+		return false
+	}
+	w.recalled = check
+	return true
+}
+
+// writeRecalled is dispatch by what the store remembers. done is false where that
+// came to nothing, and it must be asked.
+func (d *Dispatcher) writeRecalled(ctx context.Context, w *work, q Query) (r Receipt, done bool, err error) {
+	if d.recaller == nil || !d.recall(ctx, w, q) {
+		return Receipt{}, false, nil
+	}
+	start := time.Now()
+	r, err = d.write(ctx, w, nil)
+	if err == nil {
+		d.targets.note(w.endpoints)
+	}
+	if w.stored && !errors.Is(err, ErrOutdated) {
+		return r, true, err
+	}
+	w.spent, w.recalled, w.addressed = time.Since(start), nil, addressed{}
+	return Receipt{}, false, nil
 }
 
 // wanting returns those of found that want the event, each once: a store may

@@ -62,6 +62,12 @@ type Batch struct {
 	// Take asks for a claim of what is stored; nil asks for none. A store that
 	// does not know it leaves it as it is, and the deliveries wait for a Claim.
 	Take *Take
+	// Recalled is what the store's own Recall gave to check by; nil asks for no
+	// check. Where Match would return something else by now, be it an endpoint more,
+	// or less, or one that was changed, Enqueue and EnqueueAll store nothing and
+	// return ErrOutdated; they may where they cannot tell. Only a [Recaller] is given
+	// one, and never through a transaction.
+	Recalled any
 }
 
 // Take is a claim that comes with an Enqueue or EnqueueAll: of deliveries that

@@ -15,6 +15,18 @@ type Matcher interface {
 	Match(ctx context.Context, q Query) ([]*Endpoint, error)
 }
 
+// Recaller is a Queue that is Config.Endpoints as well, the same value, and that
+// remembers what it matched: a Dispatch of which all is stored then asks it once,
+// by Enqueue, and not twice. What it remembers need not hold any more, since
+// Enqueue looks. A type that embeds such a store and has a Match of its own needs a
+// Recall of its own too.
+type Recaller interface {
+	// Recall returns at once what Match returned lately for q, or may have, and
+	// what to check that by, which becomes Batch.Recalled; nil where nothing is
+	// remembered. Neither is changed by the dispatcher.
+	Recall(q Query) (found []*Endpoint, check any)
+}
+
 // Immediate is a store in the memory of this process, whose calls never wait
 // for anything. They are given the caller's context as it is.
 type Immediate interface{ Immediate() }

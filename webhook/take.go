@@ -28,6 +28,7 @@ func (d *Dispatcher) store(ctx context.Context, w *work, b *Batch, receipts []Re
 	if outbox == nil {
 		t = d.want(b, func(i int) *Endpoint { return w.endpoints[at(i)] })
 	}
+	w.stored = true
 	existing, err := d.enqueue(ctx, w.spent, b, t, outbox)
 	if err != nil {
 		d.lanes.forgo(t.pass())

@@ -23,6 +23,8 @@ type work struct {
 	hops      int
 	inline    bool
 	endpoints []*Endpoint
+	recalled  any       // what the store can check endpoints by; nil where it just matched them
+	stored    bool      // the store was asked to store it
 	addressed addressed // what the endpoint before came to
 }
 
