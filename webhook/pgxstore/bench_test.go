@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/outhook/outhook/webhook"
@@ -132,5 +133,21 @@ func BenchmarkDispatchTx(b *testing.B) {
 			})
 			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "transactions/s")
 		})
+	}
+}
+
+// BenchmarkEnqueue is one delivery at a time, without a wait for the disk.
+func BenchmarkEnqueue(b *testing.B) {
+	p := pool(b, place(b), func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["synchronous_commit"] = "off" })
+	tables(b, p)
+	s := open(b, p, pgxstore.Options{NotifyEvery: -1})
+	ctx := context.Background()
+	stamp, n := time.Now().UnixNano(), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		n++
+		if _, err := s.Enqueue(ctx, batch(fmt.Sprintf("%d_%d", stamp, n), "ep")); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

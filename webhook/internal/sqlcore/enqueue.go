@@ -223,21 +223,13 @@ func (s *Store) enqueue(ctx context.Context, q Querier, p *inserts) ([][]webhook
 // enqueueAtOnce is PostgreSQL's way: one statement, and another one only where
 // a repeat met a transaction that had not committed when the first began.
 func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]webhook.Existing, error) {
-	deliveries, err := list(p.deliveries)
+	query, args, err := s.atOnceArgs(p)
 	if err != nil {
 		return nil, err
-	}
-	messages, err := list(p.messages)
-	if err != nil {
-		return nil, err
-	}
-	data := p.data
-	if data == nil {
-		data = []byte{}
 	}
 	existing, refused := map[int]string{}, map[int]bool{}
 	var unknown []int
-	err = each(ctx, q, s.st.enqueue, []any{deliveries, data, messages, p.token}, func(r Rows) error {
+	err = each(ctx, q, query, args, func(r Rows) error {
 		var n, stored number
 		var id text
 		if err := r.Scan(&n, &id, &stored); err != nil {
@@ -259,6 +251,36 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]w
 		return nil, err
 	}
 	return p.result(existing, refused), nil
+}
+
+// atOnceArgs chooses the form, and gives its arguments.
+func (s *Store) atOnceArgs(p *inserts) (query string, args []any, err error) {
+	data := p.data
+	if data == nil {
+		data = []byte{}
+	}
+	if len(p.deliveries) == 1 && p.deliveries[0].State == int(webhook.Pending) {
+		d, m := &p.deliveries[0], &p.messages[0]
+		return s.st.enqueueOne, []any{
+			asStored(d.ID), asStored(d.Message), asStored(d.E), int64(d.Body), asStored(d.Policy), int64(d.Ordered), asStored(d.Key),
+			asStored(d.Of), nullable(d.Dedup), nullable(d.Inline), int64(d.Size), int64(d.First), d.Lease,
+			asStored(m.Type), m.Time, asStored(m.Event), asStored(m.Source), m.Bodies, data, p.token,
+		}, nil
+	}
+	deliveries, err := list(p.deliveries)
+	if err != nil {
+		return "", nil, err
+	}
+	messages, err := list(p.messages)
+	return s.st.enqueue, []any{deliveries, data, messages, p.token}, err
+}
+
+// nullable is an argument that may be null.
+func nullable(s *string) any {
+	if s == nil {
+		return nil
+	}
+	return asStored(*s)
 }
 
 // findExisting looks for the deliveries in whose place others are.

@@ -1,13 +1,12 @@
 package sqlcore
 
-import "strings"
-
 // statements are the texts of one dialect, made once.
 type statements struct {
 	version, clock, begin string
 
 	// Enqueue.
-	enqueue, existing                         string // PostgreSQL: all in one
+	enqueue, enqueueOne                       string // PostgreSQL: all in one
+	existing                                  string
 	newDeliveries, newSeqs, newMessages       string
 	heads, awake, newQueue, newMarks, newEnds string
 	closed, newTaken, taken                   string
@@ -66,38 +65,15 @@ func build(d Dialect) *statements {
 	return st
 }
 
+const intoDelivery = `INSERT INTO outhook_delivery (id, message_id, endpoint_id, body, policy, ordered, lane_key, of_id, dedup, inline, created) `
+
 func (st *statements) enqueuing(d Dialect) {
 	columns := []string{"n i", "id t", "m t", "e t", "b i", "p t", "o i", "k t", "f t", "u t", "x t", "st i", "r t", "sz i", "fi i"}
 	deliveries := d.rows(columns...)
-	const into = `INSERT INTO outhook_delivery (id, message_id, endpoint_id, body, policy, ordered, lane_key, of_id, dedup, inline, created) `
-	// Before now, MATERIALIZED has no meaning that we need: a CTE that is read
-	// twice and is volatile is computed once. It gives the transaction its number,
-	// before the rows are taken apart, which can take longer than a mark waits
-	// that looks for transactions by number.
-	all := strings.Replace(d.rows(append(columns, "l i")...), "?::text", "(CASE WHEN n.x > 0 THEN ?::text END)", 1)
-	st.enqueue = `WITH n AS MATERIALIZED (SELECT {now} AS t, current_setting('transaction_isolation') = 'read committed' AS rc, txid_current() AS x),
- j AS MATERIALIZED (SELECT j.*, CASE WHEN j.l > 0 THEN CASE WHEN n.rc AND NOT EXISTS (SELECT 1 FROM outhook_lane l
-   WHERE l.endpoint_id = j.e AND (l.park_until > n.t OR l.probe = 1)) THEN n.t + j.l END END AS till FROM n CROSS JOIN LATERAL ` + all + `),
- ins AS (` + into + `SELECT j.id, j.m, j.e, j.b, j.p, j.o, j.k, j.f, j.u, j.x, n.t
-  FROM j, n ORDER BY j.n ON CONFLICT DO NOTHING RETURNING seq, id, message_id),
- msg AS (INSERT INTO outhook_message (id, type, happened, event_id, source, bodies, data)
-  SELECT m.id, m.t, m.h, m.ev, m.s, m.b, substr(?::bytea, m.o::int, m.z::int)
-  FROM json_to_recordset(?::text::json) AS m(id text, t text, h bigint, ev text, s text, b text, o bigint, z bigint)
-  WHERE m.id IN (SELECT message_id FROM ins) ON CONFLICT (id) DO UPDATE SET id = excluded.id),
- q AS (INSERT INTO outhook_queue (seq, endpoint_id, lane, state, unsure, attempts, due, ready, token, size)
-  SELECT ins.seq, j.e, CASE WHEN j.o = 1 THEN j.k END, CASE WHEN j.till IS NULL THEN 1 ELSE 2 END, 0, CASE WHEN j.till IS NULL THEN 0 ELSE 1 END, n.t,
-   CASE WHEN j.till IS NOT NULL THEN j.till
-    WHEN j.o = 0 OR j.fi = 1 AND (NOT n.rc OR NOT EXISTS (SELECT 1 FROM outhook_queue x WHERE x.endpoint_id = j.e AND x.lane = j.k)) THEN n.t END,
-   CASE WHEN j.till IS NOT NULL THEN # END, j.sz
-  FROM ins JOIN j ON j.id = ins.id, n WHERE j.st = 1),
- f AS (INSERT INTO outhook_final (seq, state, reason, attempts, ended) SELECT ins.seq, j.st, j.r, 0, n.t FROM ins JOIN j ON j.id = ins.id, n WHERE j.st <> 1),
- k AS (INSERT INTO outhook_mark (endpoint_id, due, level, horizon) SELECT x.e, x.c, 0, 0
-  FROM (SELECT j.e, min(coalesce(j.till, n.t)) AS c FROM ins JOIN j ON j.id = ins.id, n WHERE j.st = 1 GROUP BY j.e) x, n WHERE NOT n.rc OR
-   NOT EXISTS (SELECT 1 FROM outhook_lane l WHERE l.endpoint_id = x.e AND (l.due <= x.c OR l.park_until > n.t))
-   AND NOT EXISTS (SELECT 1 FROM outhook_mark k WHERE k.endpoint_id = x.e AND k.level = 0 AND k.due <= x.c))
- SELECT j.n, e.id, 0 FROM j LEFT JOIN ins ON ins.id = j.id LEFT JOIN outhook_delivery e ON e.endpoint_id = j.e AND e.dedup = j.u WHERE ins.id IS NULL
- UNION ALL SELECT j.n, NULL, 1 FROM j JOIN ins ON ins.id = j.id WHERE j.l > 0 AND j.till IS NULL`
-	st.newDeliveries = into + `SELECT j.id, j.m, j.e, j.b, j.p, j.o, j.k, j.f, j.u, j.x, {now} FROM ` +
+	if d == PostgreSQL {
+		st.enqueue, st.enqueueOne = manyAtOnce(d.rows(append(columns, "l i")...)), oneAtOnce()
+	}
+	st.newDeliveries = intoDelivery + `SELECT j.id, j.m, j.e, j.b, j.p, j.o, j.k, j.f, j.u, j.x, {now} FROM ` +
 		deliveries + d.pick(` WHERE true ORDER BY j.n ON CONFLICT DO NOTHING`, ``, ` ORDER BY j.n ON DUPLICATE KEY UPDATE seq = outhook_delivery.seq`)
 	st.newSeqs = `SELECT j.n, d.seq, d.created, f.seq FROM ` + d.rows("n i", "id t") + d.cross() + `outhook_delivery d LEFT JOIN outhook_final f ON f.seq = d.seq WHERE d.id = j.id`
 	st.existing = `SELECT j.n, d.id FROM ` + d.rows("n i", "e t", "u t") + d.cross() + `outhook_delivery d` + d.force("outhook_delivery_dedup") + ` WHERE d.endpoint_id = j.e AND d.dedup = j.u` +
@@ -122,7 +98,7 @@ func (st *statements) enqueuing(d Dialect) {
 // all lists the texts, to be finished.
 func (st *statements) all() []*string {
 	return []*string{
-		&st.version, &st.clock, &st.begin, &st.enqueue, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
+		&st.version, &st.clock, &st.begin, &st.enqueue, &st.enqueueOne, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
 		&st.heads, &st.awake, &st.newQueue, &st.closed, &st.newTaken, &st.taken, &st.newMarks, &st.newEnds, &st.peek, &st.marks,
 		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes, &st.skip,
 		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.doubt, &st.lease, &st.leased, &st.messages, &st.lanesDone,
