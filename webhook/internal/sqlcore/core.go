@@ -120,7 +120,8 @@ type Store struct {
 	name string // of the package that its user knows
 	st   *statements
 
-	busy atomic.Bool // whether a claim will find something, as far as is known
+	busy    atomic.Bool // whether a claim will find something, as far as is known
+	matches matches
 
 	mu        sync.Mutex
 	swept     time.Time // when a claim last called sweep

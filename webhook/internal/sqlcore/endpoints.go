@@ -12,14 +12,18 @@ import (
 	"github.com/outhook/outhook/webhook"
 )
 
-// readEndpoints reads the rows of a query; damaged says what becomes of one
-// that does not decode.
-func (s *Store) readEndpoints(ctx context.Context, q Querier, query string, args ...any) ([]*webhook.Endpoint, error) {
+// readEndpoints reads the rows of a query; versions, unless it is nil, gets what
+// comes after the columns of an endpoint. One row that does not decode is an error.
+func (s *Store) readEndpoints(ctx context.Context, q Querier, versions *[]string, query string, args ...any) ([]*webhook.Endpoint, error) {
 	var out []*webhook.Endpoint
 	err := each(ctx, q, query, args, func(r Rows) error {
-		var id, reason, record text
+		var id, reason, record, version text
 		var status number
-		if err := r.Scan(&id, &status, &reason, &record); err != nil {
+		dest := []any{&id, &status, &reason, &record}
+		if versions != nil {
+			dest = append(dest, &version)
+		}
+		if err := r.Scan(dest...); err != nil {
 			return err
 		}
 		e, err := decodeEndpoint(string(record))
@@ -28,6 +32,9 @@ func (s *Store) readEndpoints(ctx context.Context, q Querier, query string, args
 		}
 		e.ID, e.Status, e.StatusReason = string(id), webhook.Status(status.v), string(reason) //nolint:gosec // as it was stored
 		out = append(out, e)
+		if versions != nil {
+			*versions = append(*versions, string(version))
+		}
 		return nil
 	})
 	return out, err
@@ -35,19 +42,40 @@ func (s *Store) readEndpoints(ctx context.Context, q Querier, query string, args
 
 // Match implements webhook.EndpointStore.
 func (s *Store) Match(ctx context.Context, query webhook.Query) ([]*webhook.Endpoint, error) {
-	return s.matchIn(ctx, s.db, query)
-}
-
-func (s *Store) matchIn(ctx context.Context, q Querier, query webhook.Query) ([]*webhook.Endpoint, error) {
-	scopes := make([]string, 0, len(query.Scopes)+1)
-	for _, scope := range query.Scopes {
-		scopes = append(scopes, string(scope))
-	}
-	found, err := s.readEndpoints(ctx, q, s.st.match, names(append(scopes, string(webhook.Everywhere))))
+	found, versions, err := s.inScopes(ctx, s.db, query.Scopes)
 	if err != nil {
 		return nil, s.wrap("match", err)
 	}
-	return slices.DeleteFunc(found, func(e *webhook.Endpoint) bool { return !e.Matches(query) }), nil
+	if s.d == PostgreSQL {
+		s.remember(query.Scopes, found, versions)
+	}
+	return matching(found, query), nil
+}
+
+// inScopes reads the endpoints of scopes and of Everywhere, and on PostgreSQL what
+// tells their rows from later ones.
+func (s *Store) inScopes(ctx context.Context, q Querier, scopes []webhook.Scope) (found []*webhook.Endpoint, versions []string, err error) {
+	list := make([]string, 0, len(scopes)+1)
+	for _, scope := range scopes {
+		list = append(list, string(scope))
+	}
+	more := &versions
+	if s.d != PostgreSQL {
+		more = nil
+	}
+	found, err = s.readEndpoints(ctx, q, more, s.st.match, names(append(list, string(webhook.Everywhere))))
+	return found, versions, err
+}
+
+// matching returns those of found that want the event. It leaves found as it is.
+func matching(found []*webhook.Endpoint, query webhook.Query) []*webhook.Endpoint {
+	out := make([]*webhook.Endpoint, 0, len(found))
+	for _, e := range found {
+		if e.Matches(query) {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // Endpoints implements webhook.EndpointStore.
@@ -55,7 +83,7 @@ func (s *Store) Endpoints(ctx context.Context, ids []string) ([]*webhook.Endpoin
 	if len(ids) == 0 {
 		return nil, ctx.Err()
 	}
-	found, err := s.readEndpoints(ctx, s.db, s.st.endpoints, names(ids))
+	found, err := s.readEndpoints(ctx, s.db, nil, s.st.endpoints, names(ids))
 	return found, s.wrap("endpoints", err)
 }
 
@@ -66,7 +94,7 @@ func (s *Store) Disable(ctx context.Context, id, reason string) error {
 
 // List implements webhook.EndpointAdmin.
 func (s *Store) List(ctx context.Context, scope webhook.Scope) ([]*webhook.Endpoint, error) {
-	found, err := s.readEndpoints(ctx, s.db, s.st.list, string(scope))
+	found, err := s.readEndpoints(ctx, s.db, nil, s.st.list, string(scope))
 	return found, s.wrap("list", err)
 }
 

@@ -72,7 +72,11 @@ func (o *Outbox) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Exist
 
 // Match implements webhook.Matcher.
 func (o *Outbox) Match(ctx context.Context, query webhook.Query) ([]*webhook.Endpoint, error) {
-	return o.s.matchIn(ctx, o.q, query)
+	found, _, err := o.s.inScopes(ctx, o.q, query.Scopes) // not remembered: others may never see it
+	if err != nil {
+		return nil, o.s.wrap("match in the transaction", err)
+	}
+	return matching(found, query), nil
 }
 
 // newDelivery is a row of a statement's argument.
@@ -214,26 +218,35 @@ func (s *Store) enqueue(ctx context.Context, q Querier, p *inserts) ([][]webhook
 	if len(p.deliveries) == 0 {
 		return p.result(nil, nil), ctx.Err()
 	}
+	checks, err := s.checks(p.batches)
+	if err != nil {
+		return nil, err
+	}
 	if s.d == PostgreSQL {
-		return s.enqueueAtOnce(ctx, q, p)
+		return s.enqueueAtOnce(ctx, q, p, checks)
 	}
 	return s.enqueueStepwise(ctx, q, p)
 }
 
 // enqueueAtOnce is PostgreSQL's way: one statement, and another one only where
 // a repeat met a transaction that had not committed when the first began.
-func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]webhook.Existing, error) {
-	query, args, err := s.atOnceArgs(p)
+func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts, checks []*recalled) ([][]webhook.Existing, error) {
+	query, args, err := s.atOnceArgs(p, checks)
 	if err != nil {
 		return nil, err
 	}
 	existing, refused := map[int]string{}, map[int]bool{}
 	var unknown []int
+	outdated := false
 	err = each(ctx, q, query, args, func(r Rows) error {
 		var n, stored number
 		var id text
 		if err := r.Scan(&n, &id, &stored); err != nil {
 			return err
+		}
+		if n.v < 0 {
+			outdated = true
+			return nil
 		}
 		refused[int(n.v)] = true
 		switch {
@@ -244,6 +257,10 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]w
 		}
 		return nil
 	})
+	if err == nil && outdated {
+		s.forget(checks)
+		err = webhook.ErrOutdated
+	}
 	if err == nil && len(unknown) > 0 {
 		err = s.findExisting(ctx, q, p, unknown, existing)
 	}
@@ -254,25 +271,26 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts) ([][]w
 }
 
 // atOnceArgs chooses the form, and gives its arguments.
-func (s *Store) atOnceArgs(p *inserts) (query string, args []any, err error) {
+func (s *Store) atOnceArgs(p *inserts, checks []*recalled) (query string, args []any, err error) {
+	args = checkArgs(checks)
 	data := p.data
 	if data == nil {
 		data = []byte{}
 	}
 	if len(p.deliveries) == 1 && p.deliveries[0].State == int(webhook.Pending) {
 		d, m := &p.deliveries[0], &p.messages[0]
-		return s.st.enqueueOne, []any{
+		return s.st.enqueueOne, append(args,
 			asStored(d.ID), asStored(d.Message), asStored(d.E), int64(d.Body), asStored(d.Policy), int64(d.Ordered), asStored(d.Key),
 			asStored(d.Of), nullable(d.Dedup), nullable(d.Inline), int64(d.Size), int64(d.First), d.Lease,
 			asStored(m.Type), m.Time, asStored(m.Event), asStored(m.Source), m.Bodies, data, p.token,
-		}, nil
+		), nil
 	}
 	deliveries, err := list(p.deliveries)
 	if err != nil {
 		return "", nil, err
 	}
 	messages, err := list(p.messages)
-	return s.st.enqueue, []any{deliveries, data, messages, p.token}, err
+	return s.st.enqueue, append(args, deliveries, data, messages, p.token), err
 }
 
 // nullable is an argument that may be null.

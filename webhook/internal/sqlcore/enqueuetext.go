@@ -46,13 +46,16 @@ func oneAtOnce() string {
 	}.text()
 }
 
+// text takes what is to be checked, as arrays of scopes and versions, before what
+// the form takes. Where that does not hold, it stores nothing and says -1.
 func (a atOnce) text() string {
 	// Before now, MATERIALIZED has no meaning that we need: a CTE that is read
 	// twice and is volatile is computed once. It gives the transaction its number,
 	// before the rows are read.
-	return `WITH n AS MATERIALIZED (SELECT {now} AS t, current_setting('transaction_isolation') = 'read committed' AS rc, txid_current() AS x),
+	return `WITH n AS MATERIALIZED (SELECT {now} AS t, current_setting('transaction_isolation') = 'read committed' AS rc, txid_current() AS x,
+  NOT EXISTS (SELECT 1 FROM ` + arrays("s t", "v t") + ` WHERE ` + versionsIn("j.s::text[]") + ` <> j.v) AS holds),
  j AS MATERIALIZED (SELECT j.*, n.t, n.rc, CASE WHEN j.l > 0 THEN CASE WHEN n.rc AND NOT EXISTS (SELECT 1 FROM outhook_lane l
-   WHERE l.endpoint_id = j.e AND (l.park_until > n.t OR l.probe = 1)) THEN n.t + j.l END END AS till FROM n CROSS JOIN LATERAL ` + a.rows + `),
+   WHERE l.endpoint_id = j.e AND (l.park_until > n.t OR l.probe = 1)) THEN n.t + j.l END END AS till FROM n CROSS JOIN LATERAL ` + a.rows + ` WHERE n.holds),
  ins AS (` + intoDelivery + `SELECT j.id, j.m, j.e, j.b, j.p, j.o, j.k, j.f, j.u, j.x, j.t
   FROM j` + a.order + ` ON CONFLICT DO NOTHING RETURNING seq, id, message_id),
  msg AS (INSERT INTO outhook_message (id, type, happened, event_id, source, bodies, data)
@@ -68,5 +71,6 @@ func (a atOnce) text() string {
    NOT EXISTS (SELECT 1 FROM outhook_lane l WHERE l.endpoint_id = x.e AND (l.due <= x.c OR l.park_until > n.t))
    AND NOT EXISTS (SELECT 1 FROM outhook_mark k WHERE k.endpoint_id = x.e AND k.level = 0 AND k.due <= x.c))
  SELECT j.n, e.id, 0 FROM j LEFT JOIN ins ON ins.id = j.id LEFT JOIN outhook_delivery e ON e.endpoint_id = j.e AND e.dedup = j.u WHERE ins.id IS NULL
- UNION ALL SELECT j.n, NULL, 1 FROM j JOIN ins ON ins.id = j.id WHERE j.l > 0 AND j.till IS NULL`
+ UNION ALL SELECT j.n, NULL, 1 FROM j JOIN ins ON ins.id = j.id WHERE j.l > 0 AND j.till IS NULL
+ UNION ALL SELECT -1, NULL, 0 FROM n WHERE NOT n.holds`
 }

@@ -37,8 +37,9 @@ func (st *statements) pruning(d Dialect) {
 }
 
 func (st *statements) registering(d Dialect) {
-	const read = `SELECT e.id, e.status, e.reason, e.record FROM `
-	st.match = read + d.rows("e t") + d.cross() + `outhook_endpoint e WHERE e.scope = j.e ORDER BY e.seq`
+	const columns = `SELECT e.id, e.status, e.reason, e.record`
+	const read = columns + ` FROM `
+	st.match = columns + d.pick(``, `, `+version, ``) + ` FROM ` + d.rows("e t") + d.cross() + `outhook_endpoint e WHERE e.scope = j.e ORDER BY e.seq`
 	st.endpoints = read + d.rows("e t") + d.cross() + `outhook_endpoint e WHERE e.id = j.e`
 	st.list = read + `outhook_endpoint e WHERE e.scope = ? ORDER BY e.seq`
 	st.disable = `UPDATE outhook_endpoint SET status = 3, reason = ? WHERE id = ? AND status <> 3`
