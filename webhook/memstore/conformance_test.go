@@ -10,7 +10,7 @@ import (
 )
 
 // offered is all that a store in memory can have.
-const offered = storetest.All &^ (storetest.BatchOutbox | storetest.Listener | storetest.Corruption)
+const offered = storetest.All &^ (storetest.BatchOutbox | storetest.Listener | storetest.Recall | storetest.Corruption)
 
 func open(*testing.T) storetest.Store {
 	s := memstore.New(memstore.Options{})

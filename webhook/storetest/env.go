@@ -26,7 +26,7 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(
 		enqueueCases(), againCases(), dedupCases(), batchCases(),
-		claimCases(), leaseCases(), fenceCases(), extendCases(), takeCases(),
+		claimCases(), leaseCases(), fenceCases(), extendCases(), takeCases(), recallCases(),
 		dueCases(), fairCases(), parkCases(), probeCases(), orderCases(), healthCases(),
 		txCases(), endpointCases(), matchCases(), adminCases(),
 		historyCases(), pageCases(), finalsCases(), purgeCases(), cancelCases(),

@@ -116,8 +116,8 @@ type faultyQueue struct {
 // says. Where q implements Extender, RateLimiter, History, Canceler, Counter
 // and Purger of package webhook, all six, then so does the result, and it is a
 // BatchOutbox where q is one: EnqueueAll, Extend and Take fail as f says, the
-// rest passes. Otherwise it has no optional interface. It never is a Listener.
-// The result may be used concurrently.
+// rest passes. Otherwise it has no optional interface. It never is a Listener,
+// nor a Recaller. The result may be used concurrently.
 func Faulty(q webhook.Queue, f Faults) webhook.Queue {
 	fq := &faultyQueue{inner: q, faults: &faults{Faults: f, calls: map[string]int{}}}
 	ff := &faultyFull{faultyQueue: fq}

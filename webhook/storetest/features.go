@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -42,6 +43,9 @@ const (
 	Purger
 	// Take is a Queue that answers [webhook.Take].
 	Take
+	// Recall is a [webhook.Recaller] that is both Store.Queue and
+	// Store.Endpoints, remembers something, and is a [webhook.EndpointAdmin].
+	Recall
 	// Corruption is Store.Corrupt.
 	Corruption
 
@@ -53,7 +57,7 @@ const (
 func featureNames() []string {
 	return []string{
 		"EndpointStore", "EndpointAdmin", "Transactions", "TxMatcher", "Peers", "BatchOutbox", "Extender",
-		"Listener", "RateLimiter", "History", "Canceler", "Counter", "Purger", "Take", "Corruption",
+		"Listener", "RateLimiter", "History", "Canceler", "Counter", "Purger", "Take", "Recall", "Corruption",
 	}
 }
 
@@ -116,6 +120,7 @@ func offers(t *testing.T, s Store) Features {
 		{there: counts, is: Counter},
 		{there: purges, is: Purger},
 		{there: takes(t, s), is: Take},
+		{there: admin && recalls(t, s), is: Recall},
 		{there: s.Corrupt != nil, is: Corruption},
 	} {
 		if f.there {
@@ -123,6 +128,22 @@ func offers(t *testing.T, s Store) Features {
 		}
 	}
 	return set
+}
+
+// recalls looks for what the dispatcher looks for, and whether anything is ever
+// remembered.
+func recalls(t *testing.T, s Store) bool {
+	t.Helper()
+	r, ok := s.Queue.(webhook.Recaller)
+	if !ok || !reflect.ValueOf(s.Queue).Comparable() || any(s.Queue) != any(s.Endpoints) {
+		return false
+	}
+	q := webhook.Query{Scopes: []webhook.Scope{webhook.In("storetest", "recalls")}, Type: "storetest.recalls"}
+	if _, err := s.Endpoints.Match(context.Background(), q); err != nil {
+		t.Errorf("Match: %v", err)
+	}
+	_, check := r.Recall(q)
+	return check != nil
 }
 
 func matchesInTx(t *testing.T, s Store) bool {

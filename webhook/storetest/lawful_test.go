@@ -53,6 +53,7 @@ func lawful() *mutant {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		at := m.memory.count.Load()
 		var all []*webhook.Endpoint
 		for _, scope := range append(slices.Clone(q.Scopes), webhook.Everywhere) {
 			found, err := m.model.List(ctx, scope)
@@ -62,8 +63,17 @@ func lawful() *mutant {
 			all = append(all, found...)
 		}
 		slices.Reverse(all)
+		m.remember(&remembered{q: q, found: all, at: at})
 		return all, nil
 	}
+	// Of some queries nothing is remembered, and any change makes all outdated.
+	m.recall = func(q webhook.Query) ([]*webhook.Endpoint, any) {
+		if len(q.Scopes) > 1 {
+			return nil, nil
+		}
+		return m.model.Recall(q)
+	}
+	m.memory.holds = func(r *remembered) bool { return r.at == m.memory.count.Load() }
 	m.endpoints = func(ctx context.Context, ids []string) ([]*webhook.Endpoint, error) {
 		found, err := m.model.Endpoints(ctx, ids)
 		found = slices.Clone(found)

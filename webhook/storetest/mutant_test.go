@@ -22,6 +22,7 @@ type mutant struct {
 	listen     func(ctx context.Context, wake func()) error
 	take       func(ctx context.Context, id string, n int, rate webhook.Rate) (int, time.Duration, error)
 
+	recall    func(q webhook.Query) ([]*webhook.Endpoint, any)
 	match     func(ctx context.Context, q webhook.Query) ([]*webhook.Endpoint, error)
 	endpoints func(ctx context.Context, ids []string) ([]*webhook.Endpoint, error)
 	disable   func(ctx context.Context, id, reason string) error
@@ -48,7 +49,7 @@ func newMutant() *mutant {
 		model:   m,
 		enqueue: m.Enqueue, enqueueAll: m.EnqueueAll, claim: m.Claim, settle: m.Settle, park: m.Park,
 		extend: m.Extend, listen: m.Listen, take: m.Take,
-		match: m.Match, endpoints: m.Endpoints, disable: m.Disable,
+		recall: m.Recall, match: m.Match, endpoints: m.Endpoints, disable: m.Disable,
 		list: m.List, set: m.Set, setStatus: m.SetStatus, remove: m.Remove,
 		delivery: m.Delivery, deliveries: m.Deliveries, attempts: m.Attempts, finals: m.Finals,
 		purge: m.Purge, cancel: m.Cancel, counts: m.Counts, begin: m.begin,
@@ -90,6 +91,8 @@ func (m *mutant) Listen(ctx context.Context, wake func()) error { return m.liste
 func (m *mutant) Take(ctx context.Context, id string, n int, rate webhook.Rate) (int, time.Duration, error) {
 	return m.take(ctx, id, n, rate)
 }
+
+func (m *mutant) Recall(q webhook.Query) ([]*webhook.Endpoint, any) { return m.recall(q) }
 
 func (m *mutant) Match(ctx context.Context, q webhook.Query) ([]*webhook.Endpoint, error) {
 	return m.match(ctx, q)

@@ -19,7 +19,7 @@ func (m *mutant) eachTake(ask, answer func(b *webhook.Batch)) {
 		}
 		take := *b.Take
 		take.Taken, take.Token = nil, 0
-		out := &webhook.Batch{Message: b.Message, Deliveries: b.Deliveries, Take: &take}
+		out := &webhook.Batch{Message: b.Message, Deliveries: b.Deliveries, Take: &take, Recalled: b.Recalled}
 		if ask != nil {
 			ask(out)
 		}
@@ -316,7 +316,7 @@ func answerFaults() []planted {
 				m.enqueueAll = func(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
 					in := slices.Clone(batches)
 					for i, b := range in[1:] {
-						in[i+1] = &webhook.Batch{Message: b.Message, Deliveries: b.Deliveries}
+						in[i+1] = &webhook.Batch{Message: b.Message, Deliveries: b.Deliveries, Recalled: b.Recalled}
 					}
 					return m.model.EnqueueAll(ctx, in)
 				}
@@ -333,7 +333,7 @@ func TestStoreWithoutTake(t *testing.T) {
 		t.Helper()
 		m := newMutant()
 		m.enqueue = func(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
-			return m.model.Enqueue(ctx, &webhook.Batch{Message: b.Message, Deliveries: b.Deliveries})
+			return m.model.Enqueue(ctx, &webhook.Batch{Message: b.Message, Deliveries: b.Deliveries, Recalled: b.Recalled})
 		}
 		return m.handle()
 	}

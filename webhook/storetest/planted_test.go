@@ -22,7 +22,7 @@ type planted struct {
 // sees a fault.
 func TestPlantedFaults(t *testing.T) {
 	all := slices.Concat(
-		claimFaults(), leaseFaults(), limitFaults(), settleFaults(), takeFaults(), answerFaults(), enqueueFaults(), memoryFaults(), bodyFaults(), txFaults(),
+		claimFaults(), leaseFaults(), limitFaults(), settleFaults(), takeFaults(), answerFaults(), recallFaults(), recallingFaults(), enqueueFaults(), memoryFaults(), bodyFaults(), txFaults(),
 		laneFaults(), endpointFaults(), historyFaults(), listingFaults(), otherFaults(),
 	)
 	seen := map[string]bool{}
@@ -81,7 +81,7 @@ func (m *mutant) eachBatch(change func(b *webhook.Batch)) {
 func (m *mutant) changing(next func(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error), change func(b *webhook.Batch)) {
 	changed := func(b *webhook.Batch) *webhook.Batch {
 		message := *b.Message
-		out := &webhook.Batch{Message: &message, Deliveries: slices.Clone(b.Deliveries), Take: b.Take}
+		out := &webhook.Batch{Message: &message, Deliveries: slices.Clone(b.Deliveries), Take: b.Take, Recalled: b.Recalled}
 		change(out)
 		return out
 	}

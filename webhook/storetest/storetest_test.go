@@ -22,17 +22,27 @@ type model struct {
 	wakes   map[int]func()
 	next    int
 	damaged map[string]bool
+
+	memory memory
 }
 
 func newModel() *model {
-	return &model{
+	m := &model{
 		Store: memstore.New(memstore.Options{MaxHistory: 1_000_000}),
 		wakes: map[int]func(){}, damaged: map[string]bool{},
+		memory: memory{kept: map[string]*remembered{}},
 	}
+	m.memory.holds = m.holds
+	return m
 }
 
 func (m *model) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
 	defer m.wake()
+	m.memory.changes.RLock()
+	defer m.memory.changes.RUnlock()
+	if err := m.check(b); err != nil {
+		return nil, err
+	}
 	return m.Store.Enqueue(ctx, b)
 }
 
@@ -43,6 +53,11 @@ func (m *model) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 		return nil, err
 	}
 	defer m.wake()
+	m.memory.changes.RLock()
+	defer m.memory.changes.RUnlock()
+	if err := m.check(batches...); err != nil {
+		return nil, err
+	}
 	out := make([][]webhook.Existing, len(batches))
 	for i, b := range batches {
 		existing, err := m.Store.Enqueue(context.WithoutCancel(ctx), b)
