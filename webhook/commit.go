@@ -74,7 +74,7 @@ func (d *Dispatcher) share(ctx context.Context, all BatchOutbox, c *commit) ([]E
 	case left:
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: it is not known whether the event was stored", err)
+	return nil, unknown(err)
 }
 
 func (d *Dispatcher) enqueueIn(ctx context.Context, o Outbox, b *Batch) (existing []Existing, err error) {
@@ -164,16 +164,38 @@ func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
 		switch {
 		case err == nil:
 			c.existing = existing[i]
-		case len(group) == 1 || ctx.Err() != nil:
+		case len(group) == 1:
 			c.err = err
 		default:
-			c.existing, c.err = d.enqueueIn(ctx, d.cfg.Queue, c.batch)
+			c.existing, c.err = d.again(ctx, c.batch, err)
 		}
 		if d.commits.finish(c) {
 			d.giveBack(c)
 		}
 		c.done <- struct{}{}
 	}
+}
+
+// again stores a batch alone, after it failed with others. That batches are out of
+// date says nothing of this one, and that this one is out of date nothing of the
+// call before, which may have stored it.
+func (d *Dispatcher) again(ctx context.Context, b *Batch, failed error) ([]Existing, error) {
+	outdated := errors.Is(failed, ErrOutdated)
+	if ctx.Err() != nil {
+		if outdated {
+			failed = d.blame(ctx, ctx.Err())
+		}
+		return nil, failed
+	}
+	existing, err := d.enqueueIn(ctx, d.cfg.Queue, b)
+	if errors.Is(err, ErrOutdated) && !outdated {
+		return nil, unknown(failed)
+	}
+	return existing, err
+}
+
+func unknown(err error) error {
+	return fmt.Errorf("%w: it is not known whether the event was stored", err)
 }
 
 // bound gives a store's call a deadline where ctx has none.

@@ -65,8 +65,9 @@ type Batch struct {
 	// Recalled is what the store's own Recall gave to check by; nil asks for no
 	// check. Where Match would return something else by now, be it an endpoint more,
 	// or less, or one that was changed, Enqueue and EnqueueAll store nothing and
-	// return ErrOutdated; they may where they cannot tell. Only a [Recaller] is given
-	// one, and never through a transaction.
+	// return ErrOutdated; they may where they cannot tell. That tells nothing of an
+	// earlier call with the same batch. Only a [Recaller] is given one, and never
+	// through a transaction.
 	Recalled any
 }
 

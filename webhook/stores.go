@@ -23,7 +23,8 @@ type Matcher interface {
 type Recaller interface {
 	// Recall returns at once what Match returned lately for q, or may have, and
 	// what to check that by, which becomes Batch.Recalled; nil where nothing is
-	// remembered. Neither is changed by the dispatcher.
+	// remembered. Neither is changed by the dispatcher. A check belongs to what was
+	// found, for any number of calls; that of another store is an error.
 	Recall(q Query) (found []*Endpoint, check any)
 }
 
