@@ -16,10 +16,13 @@ import (
 type base struct {
 	*memstore.Store
 	seed seed
+	ids  []string // of all endpoints that there may be
 
 	enqueue   func(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error)
 	claim     func(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, error)
 	settle    func(ctx context.Context, items []webhook.Settlement) (webhook.Settled, error)
+	check     func(batches ...*webhook.Batch) error
+	holds     func(r *recalled) bool
 	park      func(ctx context.Context, parks []webhook.Park) error
 	match     func(ctx context.Context, q webhook.Query) ([]*webhook.Endpoint, error)
 	endpoints func(ctx context.Context, ids []string) ([]*webhook.Endpoint, error)
@@ -31,11 +34,13 @@ type base struct {
 
 func newBase(s seed) *base {
 	m := memstore.New(memstore.Options{})
-	return &base{
+	b := &base{
 		Store: m, seed: s,
 		enqueue: m.Enqueue, claim: m.Claim, settle: m.Settle, park: m.Park, match: m.Match, endpoints: m.Endpoints,
 		judge: retry.Default, conn: func(c net.Conn) net.Conn { return c },
 	}
+	b.check, b.holds = b.checkAll, b.stillSo
+	return b
 }
 
 // enqueueAll stores batches one by one, since a transaction of memstore takes
@@ -43,6 +48,9 @@ func newBase(s seed) *base {
 // a planted fault lets Enqueue fail, commits are not shared.
 func (b *base) enqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := b.check(batches...); err != nil {
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx)

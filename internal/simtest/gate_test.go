@@ -29,12 +29,14 @@ type gate struct {
 	drains  atomic.Bool  // the process is about to end, and knows it
 	forgets forgets      // planted: what it gives back and is lost
 	trusts  bool         // planted: leases of what it takes are shorter than it thinks
+	mixes   bool         // planted: it gives what it kept first, to check by what it kept last
 	away    *atomic.Bool // the store answers nobody
 	failed  atomic.Int64 // calls of the store that failed
 	network *webhooktest.Network
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
+	kept  map[string][]*recalled // what Match brought, by query, oldest first
 }
 
 // gateAll is a gate to a store with shared commits.
@@ -46,7 +48,7 @@ func newGate(w *world, name string) *gate {
 	g := &gate{
 		seed: w.seed, name: name, healed: &w.healed, away: &w.away, network: w.network,
 		watch: &watch{base: w.base, o: w.oracle, worker: name},
-		conns: map[net.Conn]bool{}, forgets: w.forgets, trusts: w.trusts,
+		conns: map[net.Conn]bool{}, kept: map[string][]*recalled{}, forgets: w.forgets, trusts: w.trusts, mixes: w.mixes,
 	}
 	faults := storetest.Faults{Decide: g.decide}
 	if w.shared {
@@ -196,7 +198,11 @@ func (g *gate) Take(ctx context.Context, endpointID string, n int, rate webhook.
 }
 
 func (g *gate) Match(ctx context.Context, q webhook.Query) ([]*webhook.Endpoint, error) {
-	return through(ctx, g, "Match", string(q.Scopes[0])+eventIn(ctx), func() ([]*webhook.Endpoint, error) { return g.ends.Match(ctx, q) })
+	found, err := through(ctx, g, "Match", string(q.Scopes[0])+eventIn(ctx), func() ([]*webhook.Endpoint, error) { return g.ends.Match(ctx, q) })
+	if err == nil {
+		g.keep(q, found)
+	}
+	return found, err
 }
 
 func (g *gate) Endpoints(ctx context.Context, ids []string) ([]*webhook.Endpoint, error) {

@@ -69,6 +69,7 @@ type version struct {
 type emitted struct {
 	begun, accepted int // on the oracle's count of calls; 0: not yet
 	key             string
+	scope           webhook.Scope
 }
 
 // oracle knows what may happen.
@@ -85,6 +86,7 @@ type oracle struct {
 	arrivals   map[pair]*arrival
 	firsts     int
 	versions   map[string][]version
+	snapshots  []snapshot
 	rates      map[string]*quota
 	events     map[int]*emitted
 	calls      int
@@ -140,12 +142,12 @@ func eventOf(body []byte) int {
 }
 
 // begun notes that the host begins to dispatch an event.
-func (o *oracle) begun(n int, key string) {
+func (o *oracle) begun(n int, key string, scope webhook.Scope) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.calls++
 	if o.events[n] == nil {
-		o.events[n] = &emitted{begun: o.calls, key: key}
+		o.events[n] = &emitted{begun: o.calls, key: key, scope: scope}
 	}
 }
 

@@ -48,6 +48,12 @@ func plantedFaults() []planted {
 		{name: "the attempt at what is taken is not counted", plant: uncounted, breaks: ruleUnrecorded},
 		{name: "lease of what was taken is trusted too long", plant: func(w *world) { w.trusts = true }, breaks: ruleUnleased},
 		{name: "drain that forgets what was taken", plant: drainsLoseTaken, breaks: ruleForgotten},
+		{name: "what is recalled is not checked", plant: unchecked, breaks: ruleAddressed},
+		{name: "what is recalled is checked late", plant: checkedLate, breaks: ruleAddressed},
+		{name: "a shared commit checks nothing", plant: uncheckedAll, breaks: ruleAddressed},
+		{name: "what is recalled is checked by something newer", plant: func(w *world) { w.mixes = true }, breaks: ruleAddressed},
+		{name: "stored and refused as out of date", plant: refusedStored, breaks: ruleOutdated},
+		{name: "out of date though nobody asked", plant: moody, breaks: ruleTold},
 	}
 }
 

@@ -35,6 +35,9 @@ const (
 	ruleDispatch    rule = "Dispatch outlived its context"
 	ruleRefused     rule = "Dispatch fails though nothing is wrong any more"
 	ruleNeverEnds   rule = "Run or Shutdown do not return"
+	ruleAddressed   rule = "an event is stored for other endpoints than were there while it was dispatched"
+	ruleOutdated    rule = "what is refused as out of date is stored"
+	ruleTold        rule = "Dispatch returns ErrOutdated"
 	ruleInventories rule = "the history tells something else than was settled"
 )
 

@@ -87,7 +87,8 @@ func needed() []string {
 		"taken as stored: given back unsent", "taken as stored: its endpoint is parked",
 		"taken as stored: its worker dies", "taken as stored: its worker stops", "commits of several dispatches",
 		"parked as paused", "parked by rate", "circuits opened", "disabled by the dispatcher",
-		"edits: disabled", "edits: removed", "edits: paused", "edits: moved",
+		"recalled: stored", "recalled: out of date", "recalled: commits of several dispatches",
+		"edits: added", "edits: disabled", "edits: removed", "edits: paused", "edits: moved",
 	}
 }
 

@@ -337,7 +337,7 @@ func (w *world) underLoad(t *testing.T, n int, accepted, refused *atomic.Int64) 
 		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
-	w.oracle.begun(n, "")
+	w.oracle.begun(n, "", webhook.In("link", "1"))
 	start := time.Now()
 	r, err := w.someWorker(n, 0).d.Dispatch(ctx, happened{N: n}, webhook.In("link", "1"))
 	// Where the store leaves between two calls, each has its own limit.

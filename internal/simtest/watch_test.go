@@ -3,7 +3,6 @@ package simtest_test
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/outhook/outhook/webhook"
@@ -24,7 +23,7 @@ type watchAll struct{ *watch }
 func (w *watch) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
 	w.o.mu.Lock()
 	defer w.o.mu.Unlock()
-	existing, err := w.enqueue(ctx, b)
+	existing, err := w.enqueueOne(ctx, b)
 	w.enqueued(ctx, b, existing, err)
 	return existing, err
 }
@@ -36,6 +35,9 @@ func (w *watchAll) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([]
 	existing, err := w.enqueueAll(ctx, batches)
 	if len(batches) > 1 {
 		w.o.seen["commits of several dispatches"]++
+		if slices.ContainsFunc(batches, func(b *webhook.Batch) bool { return b.Recalled != nil }) {
+			w.o.seen["recalled: commits of several dispatches"]++
+		}
 	}
 	for i, b := range batches {
 		var x []webhook.Existing
@@ -74,6 +76,8 @@ func (w *watch) enqueued(ctx context.Context, b *webhook.Batch, existing []webho
 	if stored > 0 && missing > 0 {
 		w.o.violate(rulePartial, "%d of %d deliveries of %s (error %v)", stored, stored+missing, b.Message.ID, err)
 	}
+	w.o.judgeAddressed(b, stored > 0)
+	w.o.judgeRecalled(b, fresh, err)
 	if err == nil { // else the store has not said what it took
 		w.o.taken(b, fresh, w.worker)
 	}
@@ -171,7 +175,7 @@ func (w *watch) Take(ctx context.Context, endpointID string, n int, rate webhook
 // Match implements webhook.EndpointStore.
 func (w *watch) Match(ctx context.Context, q webhook.Query) ([]*webhook.Endpoint, error) {
 	found, err := w.match(ctx, q)
-	slices.SortFunc(found, func(a, b *webhook.Endpoint) int { return strings.Compare(a.ID, b.ID) })
+	inOrderOfID(found)
 	return found, err
 }
 
@@ -188,6 +192,7 @@ func (w *watch) Disable(ctx context.Context, id, reason string) error {
 	if err == nil {
 		w.o.seen["disabled by the dispatcher"]++
 		w.o.inactive(id)
+		w.o.registered(w.all(ctx))
 	}
 	return err
 }

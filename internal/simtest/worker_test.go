@@ -21,8 +21,9 @@ type worker struct {
 func (w *world) start(slot, life int) {
 	name := fmt.Sprintf("worker-%d-%d", slot, life)
 	g := newGate(w, name)
+	s := g.open(w.shared, w.recalls)
 	cfg := webhook.Config{
-		Endpoints: g, Queue: g, Policies: w.policies(),
+		Endpoints: s, Queue: s, Policies: w.policies(),
 		Transports:   []webhook.Transport{{Name: "memory", DialContext: g.dial}},
 		Lease:        leaseTime,
 		SlowAfter:    time.Second,
@@ -35,9 +36,6 @@ func (w *world) start(slot, life int) {
 				w.oracle.ended(d)
 			}
 		}},
-	}
-	if w.shared {
-		cfg.Queue = &gateAll{g}
 	}
 	if w.seed.share("disables") < 0.25 {
 		cfg.Failing.DisableAfter, cfg.Failing.DisableCount = 15*time.Second, 8

@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -50,11 +51,11 @@ func (w *world) burst() {
 // dispatch brings an event to a worker that lives; an event with an id is tried
 // until it is accepted.
 func (w *world) dispatch(e happened) {
-	w.oracle.begun(e.N, e.Key)
 	scope := webhook.In("link", strconv.Itoa(w.seed.below(3, "scope", e.N)))
 	if e.Burst {
 		scope = webhook.In("link", "2")
 	}
+	w.oracle.begun(e.N, e.Key, scope)
 	for try := 1; ; try++ {
 		at := e.N
 		if e.With > 0 {
@@ -91,6 +92,9 @@ func (w *world) judgeDispatch(e happened, try int, r webhook.Receipt, err error,
 	}
 	if err != nil {
 		w.oracle.locked(func() {
+			if errors.Is(err, webhook.ErrOutdated) {
+				w.oracle.violate(ruleTold, "event %d, try %d: %v", e.N, try, err)
+			}
 			w.oracle.seen["dispatches refused"]++
 			w.oracle.tell("event %d, try %d: %v", e.N, try, err)
 		})

@@ -26,6 +26,7 @@ func (w *world) editOne(ep *webhook.Endpoint, i int) {
 	w.oracle.mu.Lock()
 	defer w.oracle.mu.Unlock()
 	ctx := context.Background()
+	defer func() { w.oracle.registered(w.base.all(ctx)) }()
 	found, _ := w.base.Endpoints(ctx, []string{ep.ID})
 	if len(found) == 0 {
 		return
@@ -68,9 +69,38 @@ func (w *world) resume(ep *webhook.Endpoint, i int) {
 			paused = true
 			w.oracle.edited(ep.ID, true, hostIn(found[0]))
 			_ = w.base.SetStatus(ctx, ep.ID, webhook.Active, "")
+			w.oracle.registered(w.base.all(ctx))
 		}
 	})
 	if x := w.someWorker(i, 0); paused && x != nil && i%2 == 0 {
 		_ = x.d.Release(ctx, ep.ID)
+	}
+}
+
+// guest comes and goes, so that what is remembered is mostly out of date.
+func guest() webhook.Endpoint {
+	return webhook.Endpoint{ID: "guest", Scope: webhook.Everywhere, Types: []string{"sim.*"}}
+}
+
+// visit lets the guest go and come again while the world is alive.
+func (w *world) visit() {
+	ctx, ep := context.Background(), &w.plan[len(w.plan)-1]
+	for i := 0; ; i++ {
+		pause := w.seed.between(100*time.Millisecond, 3*time.Second, "visit", i)
+		if time.Since(w.oracle.start)+pause > chaosFor {
+			return
+		}
+		time.Sleep(pause)
+		w.oracle.locked(func() {
+			if found, _ := w.base.Endpoints(ctx, []string{ep.ID}); len(found) > 0 {
+				w.oracle.edited(ep.ID, false, hostIn(found[0]))
+				_ = w.base.Remove(ctx, ep.ID)
+			} else {
+				w.oracle.seen["edits: added"]++
+				w.oracle.edited(ep.ID, true, hostIn(ep))
+				_, _ = w.base.Set(ctx, ep)
+			}
+			w.oracle.registered(w.base.all(ctx))
+		})
 	}
 }

@@ -60,9 +60,11 @@ type world struct {
 	oracle  *oracle
 	network *webhooktest.Network
 	shared  bool          // commits are shared
+	recalls bool          // the store remembers what it matched
 	timeout time.Duration // of calls of the store that have no other
 	forgets forgets       // planted: see gate
 	trusts  bool          // planted: see gate
+	mixes   bool          // planted: see gate
 	replays bool          // planted: requests are sent twice
 	healed  atomic.Bool
 	away    atomic.Bool
@@ -101,7 +103,7 @@ func newWorld(t *testing.T, s seed) *world {
 	t.Helper()
 	w := &world{
 		seed: s, base: newBase(s), oracle: newOracle(s), network: webhooktest.NewNetwork(t),
-		shared: s.share("shared") < 0.5, timeout: storeTimeout, byHost: map[string]string{}, key: signer.GenerateSecret(),
+		shared: s.share("shared") < 0.5, recalls: s.share("recalls") < 0.5, timeout: storeTimeout, byHost: map[string]string{}, key: signer.GenerateSecret(),
 	}
 	var err error
 	if w.sees, err = signer.NewVerifier(signer.VerifierOptions{Keys: []signer.Key{w.key}, Tolerance: 2 * time.Second}); err != nil {
@@ -143,8 +145,12 @@ func (w *world) setEndpoints(t *testing.T) {
 		{ID: "sick", Scope: webhook.In("link", "2")},
 		{ID: "alone", Scope: webhook.In("link", "2"), MaxConcurrent: 1, Types: []string{"sim.*"}},
 	}
+	if w.recalls {
+		w.plan = append(w.plan, guest())
+	}
 	for i := range w.plan {
 		ep := &w.plan[i]
+		w.base.ids = append(w.base.ids, ep.ID)
 		if ep.Types == nil {
 			ep.Types = []string{"sim.happened"}
 		}
@@ -161,6 +167,7 @@ func (w *world) setEndpoints(t *testing.T) {
 			w.network.Handle(hostOf(ep.ID, n), http.HandlerFunc(w.receive))
 		}
 	}
+	w.oracle.registered(w.base.all(context.Background()))
 }
 
 func hostOf(id string, n int) string { return fmt.Sprintf("%s-%d.example", id, n) }
@@ -177,6 +184,9 @@ func (w *world) live() {
 	}
 	busy.Go(w.burst)
 	busy.Go(w.edit)
+	if w.recalls {
+		busy.Go(w.visit)
+	}
 	time.Sleep(chaosFor)
 	w.heal()
 	busy.Wait()
