@@ -5,35 +5,37 @@ import (
 	"sort"
 )
 
-// book lists all deliveries in the order in which they were enqueued, at 8
+// book lists all deliveries in the order in which they were enqueued, at 4
 // bytes each.
 type book struct {
-	pages []*page
-	next  uint64 // the seq of the next delivery
+	records *arena
+	pages   []*page
+	next    uint64 // the seq of the next delivery
 }
 
-// page is a run of deliveries. While it is dense, the delivery seq stands at
-// seq-first, and nil where there is none any more; when three in four are
-// gone it keeps the others alone, in order.
+// page is a run of deliveries, by their numbers. While it is dense, the
+// delivery seq stands at seq-first, and zero where there is none any more; when
+// three in four are gone it keeps the others alone, in order.
 type page struct {
 	first  uint64
-	recs   []*record
+	recs   []uint32
 	live   int
 	sparse bool
 }
 
 const pageLen = 256
 
-func (b *book) add(r *record) {
+// add lists r, whose number is n.
+func (b *book) add(n uint32, r *record) {
 	r.seq = b.next
 	b.next++
-	n := len(b.pages)
-	if n == 0 || b.pages[n-1].sparse || len(b.pages[n-1].recs) == pageLen {
-		b.pages = append(b.pages, &page{first: r.seq, recs: make([]*record, 0, pageLen)})
-		n++
+	last := len(b.pages) - 1
+	if last < 0 || b.pages[last].sparse || len(b.pages[last].recs) == pageLen {
+		b.pages = append(b.pages, &page{first: r.seq, recs: make([]uint32, 0, pageLen)})
+		last++
 	}
-	p := b.pages[n-1]
-	p.recs = append(p.recs, r)
+	p := b.pages[last]
+	p.recs = append(p.recs, n)
 	p.live++
 }
 
@@ -45,10 +47,10 @@ func (b *book) remove(r *record) {
 	case p.live == 0:
 		b.pages = shrink(slices.Delete(b.pages, i, i+1))
 	case p.sparse:
-		at := p.find(r.seq)
+		at := b.find(p, r.seq)
 		p.recs = shrink(slices.Delete(p.recs, at, at+1))
 	default:
-		p.recs[r.seq-p.first] = nil
+		p.recs[r.seq-p.first] = 0
 		if p.live <= pageLen/4 && len(p.recs) == pageLen {
 			p.thin()
 		}
@@ -57,10 +59,10 @@ func (b *book) remove(r *record) {
 
 // thin makes p sparse.
 func (p *page) thin() {
-	kept := make([]*record, 0, p.live)
-	for _, r := range p.recs {
-		if r != nil {
-			kept = append(kept, r)
+	kept := make([]uint32, 0, p.live)
+	for _, n := range p.recs {
+		if n != 0 {
+			kept = append(kept, n)
 		}
 	}
 	p.recs, p.sparse = kept, true
@@ -73,11 +75,11 @@ func (b *book) pageOf(seq uint64) int {
 }
 
 // find returns how many of p's places are for deliveries before seq.
-func (p *page) find(seq uint64) int {
+func (b *book) find(p *page, seq uint64) int {
 	if !p.sparse {
 		return int(min(seq-p.first, uint64(len(p.recs)))) //nolint:gosec // at most pageLen
 	}
-	return sort.Search(len(p.recs), func(i int) bool { return p.recs[i].seq >= seq })
+	return sort.Search(len(p.recs), func(i int) bool { return b.records.at(p.recs[i]).seq >= seq })
 }
 
 // before calls f for the deliveries before seq, the newest first, until f
@@ -89,11 +91,11 @@ func (b *book) before(seq uint64, limit int, f func(*record) bool) uint64 {
 	}
 	for i := b.pageOf(seq - 1); i >= 0; i-- {
 		p := b.pages[i]
-		for at := p.find(seq) - 1; at >= 0; at-- {
-			r := p.recs[at]
-			if r == nil {
+		for at := b.find(p, seq) - 1; at >= 0; at-- {
+			if p.recs[at] == 0 {
 				continue
 			}
+			r := b.records.at(p.recs[at])
 			if !f(r) {
 				return r.seq
 			}
@@ -106,44 +108,30 @@ func (b *book) before(seq uint64, limit int, f func(*record) bool) uint64 {
 	return 0
 }
 
-// deque is a list that grows at its back and is emptied from its front.
-type deque[T any] struct {
-	items []T
+// deque is a list of numbers that grows at its back and is emptied from its
+// front.
+type deque struct {
+	items []uint32
 	head  int
 	gone  uint64 // how many were taken from the front
 }
 
-func (q *deque[T]) len() int { return len(q.items) - q.head }
+func (q *deque) len() int { return len(q.items) - q.head }
 
 // at returns the i-th from the front.
-func (q *deque[T]) at(i int) T { return q.items[q.head+i] }
+func (q *deque) at(i int) uint32 { return q.items[q.head+i] }
 
-func (q *deque[T]) push(x T) { q.items = append(q.items, x) }
+func (q *deque) push(n uint32) { q.items = append(q.items, n) }
 
 // pop takes the front.
-func (q *deque[T]) pop() T {
-	x := q.items[q.head]
-	var none T
-	q.items[q.head] = none
+func (q *deque) pop() uint32 {
+	n := q.items[q.head]
 	q.head++
 	q.gone++
 	if q.head*2 >= len(q.items) {
 		left := copy(q.items, q.items[q.head:])
-		clear(q.items[left:])
 		q.items = shrink(q.items[:left])
 		q.head = 0
 	}
-	return x
-}
-
-// keep drops what f does not want kept.
-func (q *deque[T]) keep(f func(T) bool) {
-	kept := q.items[:0]
-	for _, x := range q.items[q.head:] {
-		if f(x) {
-			kept = append(kept, x)
-		}
-	}
-	clear(q.items[len(kept):])
-	q.items, q.head = shrink(kept), 0
+	return n
 }

@@ -180,7 +180,7 @@ func (s *Store) Extend(ctx context.Context, leases []webhook.Lease, lease time.D
 	now := s.now()
 	var stale []int
 	for i, of := range leases {
-		r := s.claimed(of.ID, of.Token)
+		_, r := s.claimed(of.ID, of.Token)
 		if r == nil {
 			stale = append(stale, i)
 			continue
@@ -193,12 +193,13 @@ func (s *Store) Extend(ctx context.Context, leases []webhook.Lease, lease time.D
 	return stale, nil
 }
 
-// claimed returns the Running delivery whose latest claim has this token; nil
-// when there is none.
-func (s *Store) claimed(id string, token int64) *record {
-	r := s.record(id)
+// claimed returns the Running delivery whose latest claim has this token, and
+// its number; nil when there is none.
+func (s *Store) claimed(id string, token int64) (uint32, *record) {
+	n := s.number(id)
+	r := s.numbered(n)
 	if r == nil || r.state != webhook.Running || int64(r.claims) != token {
-		return nil
+		return 0, nil
 	}
-	return r
+	return n, r
 }

@@ -18,6 +18,8 @@ func (s *Store) Check() error {
 	})
 	c.totals()
 	c.endpoints()
+	inUse := c.slabs(&s.records)
+	c.want("records in use", inUse, c.all)
 	return errors.Join(c.errs...)
 }
 
@@ -59,7 +61,8 @@ func (c *checker) record(r *record) {
 	switch {
 	case r.state.Final():
 		c.final++
-		c.want("place of "+r.id, r.place, int32(0))
+		c.want("place of "+r.id, r.place, uint32(0))
+		c.want("ahead of "+r.id, r.ahead, uint32(0))
 		c.want("flags of "+r.id, r.flags&(leased|fresh|unsure), flags(0))
 	case r.is(leased):
 		n[1]++
@@ -85,8 +88,8 @@ func (c *checker) totals() {
 			c.opened += m.size
 		}
 	}
-	c.want("records", s.records.size, c.all)
-	c.want("dedups", s.dedups.size, c.deduped)
+	c.want("ids", s.byID.size, c.all)
+	c.want("dedups", s.byDedup.size, c.deduped)
 	c.want("messages", s.messages.size, len(c.msgs))
 	c.want("bytes", s.bytes, c.bytes)
 	c.want("bytes of open messages", s.openSize, c.opened)
@@ -108,7 +111,8 @@ func inOrder[T member[T]](c *checker, what string, h *heap[T]) {
 func (c *checker) endpoints() {
 	waiting := 0
 	for _, part := range c.s.lanes.parts {
-		for _, l := range part.items {
+		for _, at := range part.places {
+			l := at.item
 			if l == nil {
 				continue
 			}
@@ -141,12 +145,49 @@ func (c *checker) endpoints() {
 
 func (c *checker) lane(ln *lane) int {
 	inOrder(c, ln.owner.id, &ln.again)
-	fresher := 0
-	for i := range ln.fresh.len() {
-		if ln.fresh.at(i).is(fresh) {
-			fresher++
+	n, last := 0, uint32(0)
+	for at := ln.front; at != 0; n++ {
+		r := c.s.records.at(at)
+		c.want(r.id+" is fresh", r.is(fresh) && r.lane == ln, true)
+		c.want("ahead of "+r.id, r.ahead, last)
+		last, at = at, r.place
+	}
+	c.want("back of "+ln.owner.id, ln.back, last)
+	return n + ln.again.len()
+}
+
+// slabs checks an arena, and returns how many it holds.
+func (c *checker) slabs(a *arena) int {
+	if a.slabs == nil {
+		return 0
+	}
+	inUse, roomy, listed := 0, 0, 0
+	for i, s := range a.slabs[1:] {
+		if s.items == nil || s.free != 0 {
+			roomy++
+		}
+		if s.items == nil {
+			continue
+		}
+		c.want(fmt.Sprintf("slab %d is empty", i+1), s.free == allFree, false)
+		for j := range s.items {
+			if s.free>>j&1 == 0 {
+				inUse++
+			} else {
+				c.want(fmt.Sprintf("the free place %d of slab %d", j, i+1), s.items[j], record{})
+			}
 		}
 	}
-	c.want("gone of "+ln.owner.id, int(ln.gone), ln.fresh.len()-fresher)
-	return fresher + ln.again.len()
+	last, dropped := uint32(0), false
+	for i := a.slabs[0].next; i != 0; i = a.slabs[i].next {
+		s := &a.slabs[i]
+		c.want(fmt.Sprintf("slab %d is after one that was given back", i), dropped && s.items != nil, false)
+		c.want(fmt.Sprintf("prev of slab %d", i), s.prev, last)
+		listed++
+		last, dropped = i, s.items == nil
+	}
+	c.want("last slab", a.slabs[0].prev, last)
+	c.want("slabs with room", listed, roomy)
+	c.want("the table ends with a slab", len(a.slabs) == 1 || a.slabs[len(a.slabs)-1].items != nil, true)
+	return inUse
 }

@@ -5,7 +5,7 @@ package memstore
 type member[T any] interface {
 	comparable
 	before(other T) bool
-	slot() *int32
+	slot() *uint32
 }
 
 // heap is a binary heap whose members know their places, so that any of them
@@ -19,7 +19,7 @@ func (h *heap[T]) top() T { return h.items[0] }
 
 func (h *heap[T]) push(x T) {
 	h.items = append(h.items, x)
-	*x.slot() = int32(len(h.items)) //nolint:gosec // Options bound what a store holds far below 2^31
+	*x.slot() = uint32(len(h.items)) //nolint:gosec // Options bound what a store holds far below 2^32
 	h.up(len(h.items) - 1)
 }
 
@@ -40,7 +40,7 @@ func (h *heap[T]) remove(x T) {
 	h.items = h.items[:last]
 	if i != last {
 		h.items[i] = moved
-		*moved.slot() = int32(i + 1) //nolint:gosec // an index of the slice
+		*moved.slot() = uint32(i + 1) //nolint:gosec // an index of the slice
 		h.fix(moved)
 	}
 	h.items = shrink(h.items)
@@ -76,8 +76,8 @@ func (h *heap[T]) down(i int) (moved bool) {
 
 func (h *heap[T]) swap(i, j int) {
 	h.items[i], h.items[j] = h.items[j], h.items[i]
-	*h.items[i].slot() = int32(i + 1) //nolint:gosec // an index of the slice
-	*h.items[j].slot() = int32(j + 1) //nolint:gosec // an index of the slice
+	*h.items[i].slot() = uint32(i + 1) //nolint:gosec // an index of the slice
+	*h.items[j].slot() = uint32(j + 1) //nolint:gosec // an index of the slice
 }
 
 // shrink gives back memory when most of a slice is empty.

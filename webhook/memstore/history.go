@@ -264,7 +264,7 @@ func (s *Store) Finals(ctx context.Context, cursor string, limit int) ([]webhook
 	list := make([]webhook.Delivery, 0, n)
 	now := s.now()
 	for i := range n {
-		list = append(list, s.delivery(s.ended.at(int(at-oldest+i)), now)) //nolint:gosec // an index of the list
+		list = append(list, s.delivery(s.records.at(s.ended.at(int(at-oldest+i))), now)) //nolint:gosec // an index of the list
 	}
 	return list, strconv.FormatUint(at+n, 10), nil
 }
@@ -308,7 +308,7 @@ func (s *Store) Purge(ctx context.Context, p webhook.Purge) (int, error) {
 	now := s.now()
 	n := 0
 	for n < limit && s.ended.len() > 0 {
-		age := duration(now - s.ended.at(0).due)
+		age := duration(now - s.records.at(s.ended.at(0)).due)
 		if (p.Age <= 0 || age <= p.Age) && (p.Keep <= 0 || s.ended.len() <= p.Keep) {
 			break
 		}

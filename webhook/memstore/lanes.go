@@ -5,53 +5,69 @@ package memstore
 type lane struct {
 	owner   *lanes
 	key     string
-	fresh   deque[*record] // never claimed; in the order of Enqueue
-	again   heap[*record]  // claimed before
-	gone    int32          // how many of fresh were cancelled
-	place   int32          // among its owner's ordered lanes that are ready
+	front   uint32        // the first that was never claimed, in the order of Enqueue; zero for none
+	back    uint32        // the last of these
+	again   heap[*record] // claimed before
+	place   uint32        // among its owner's ordered lanes that are ready
 	ordered bool
 	busy    bool // ordered, and its first delivery is under lease
 }
 
-func (l *lane) slot() *int32        { return &l.place }
+func (l *lane) slot() *uint32       { return &l.place }
 func (l *lane) before(o *lane) bool { return l.top().due < o.top().due }
 
-func (l *lane) empty() bool { return l.again.len() == 0 && l.fresh.len() == 0 }
+func (l *lane) empty() bool { return l.again.len() == 0 && l.front == 0 }
 
-// top returns the delivery that is first; the lane is not empty. What was
-// cancelled is never at the front of fresh.
+// top returns the delivery that is first; the lane is not empty.
 func (l *lane) top() *record {
-	switch {
-	case l.again.len() == 0:
-		return l.fresh.at(0)
-	case l.fresh.len() == 0 || l.again.top().before(l.fresh.at(0)):
+	if l.front == 0 {
 		return l.again.top()
 	}
-	return l.fresh.at(0)
+	first := l.owner.records.at(l.front)
+	if l.again.len() > 0 && l.again.top().before(first) {
+		return l.again.top()
+	}
+	return first
+}
+
+// push lets r, whose number is n and which was never claimed, wait in l.
+func (l *lane) push(n uint32, r *record) {
+	r.flags |= fresh
+	r.ahead, r.place = l.back, 0
+	if l.back == 0 {
+		l.front = n
+	} else {
+		l.owner.records.at(l.back).place = n
+	}
+	l.back = n
 }
 
 // take removes r, which waits in l. What was never claimed is removed from
-// the front, by a claim, or from anywhere, when it is cancelled.
+// the front, by a claim, or from anywhere, when it is cancelled. Either way
+// the lane lets go of its number, which may soon be that of another.
 func (l *lane) take(r *record) {
 	if !r.is(fresh) {
 		l.again.remove(r)
 		return
 	}
+	if r.ahead == 0 {
+		l.front = r.place
+	} else {
+		l.owner.records.at(r.ahead).place = r.place
+	}
+	if r.place == 0 {
+		l.back = r.ahead
+	} else {
+		l.owner.records.at(r.place).ahead = r.ahead
+	}
 	r.flags &^= fresh
-	l.gone++
-	for l.fresh.len() > 0 && !l.fresh.at(0).is(fresh) {
-		l.fresh.pop()
-		l.gone--
-	}
-	if int(l.gone) > l.fresh.len()/2 {
-		l.fresh.keep(func(r *record) bool { return r.is(fresh) })
-		l.gone = 0
-	}
+	r.ahead, r.place = 0, 0
 }
 
 // lanes is what the queue knows of one endpoint.
 type lanes struct {
 	id         string
+	records    *arena
 	free       lane      // what is not ordered
 	ordered    *ordered  // nil for most
 	standing   *standing // nil while the endpoint is open and healthy
@@ -60,7 +76,7 @@ type lanes struct {
 	wake       int64     // when something is due, while it is in the heap of those that wait
 	refs       int32     // deliveries, final ones included
 	leased     int32     // deliveries under lease
-	place      int32     // in the heap of those that wait
+	place      uint32    // in the heap of those that wait
 	taken      int32     // by the Claim, or in the Settle, that mark names
 	mark       uint64
 	where      where
@@ -83,7 +99,7 @@ const (
 	idle                 // in the ring of those without deliveries that have a standing
 )
 
-func (l *lanes) slot() *int32         { return &l.place }
+func (l *lanes) slot() *uint32        { return &l.place }
 func (l *lanes) before(o *lanes) bool { return l.wake < o.wake }
 
 // first returns the lane whose delivery is next; nil when none waits.
@@ -247,7 +263,7 @@ func (s *Store) unplace(l *lanes) {
 func (s *Store) lanesOf(endpointID string) *lanes {
 	l := s.known(endpointID)
 	if l == nil {
-		l = &lanes{id: endpointID, hash: s.hash(endpointID)}
+		l = &lanes{id: endpointID, records: &s.records, hash: s.hash(endpointID)}
 		l.free.owner = l
 		s.lanes.put(l.hash, l)
 	}

@@ -104,16 +104,17 @@ type Store struct {
 
 	mu       sync.Mutex // guards all that follows; taken after the registry's
 	seed     maphash.Seed
-	records  index[record]  // by id
-	dedups   index[record]  // by endpoint and Dedup, those that have one
-	messages index[message] // by id
-	lanes    index[lanes]   // by the id of the endpoint
-	leases   heap[*record]  // by their ends
-	asleep   heap[*lanes]   // endpoints, by when something is due
-	ready    ring           // endpoints with something due, in turn
-	idle     ring           // endpoints without deliveries that have a standing
+	records  arena
+	byID     index[uint32]   // records
+	byDedup  index[uint32]   // records that have one, by endpoint and Dedup
+	messages index[*message] // by id
+	lanes    index[*lanes]   // by the id of the endpoint
+	leases   heap[*record]   // by their ends
+	asleep   heap[*lanes]    // endpoints, by when something is due
+	ready    ring            // endpoints with something due, in turn
+	idle     ring            // endpoints without deliveries that have a standing
 	book     book
-	ended    deque[*record] // in the order in which they ended
+	ended    deque // in the order in which they ended
 	attempts attemptList
 	open     int       // deliveries that are not final
 	bytes    int       // of all bodies
@@ -132,8 +133,8 @@ func New(opts Options) *Store {
 		start: now,
 		epoch: now.Round(0),
 		seed:  maphash.MakeSeed(),
-		book:  book{next: 1},
 	}
+	s.book = book{records: &s.records, next: 1}
 	s.registry.init()
 	return s
 }

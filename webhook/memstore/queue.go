@@ -125,12 +125,12 @@ func (s *Store) insert(b *webhook.Batch, now int64) []webhook.Existing {
 		}
 		at, wanted := s.spot(d), taking.wants(i)
 		if r := s.at(at, d); r == nil {
-			r = s.add(m, d, at, now)
+			n, added := s.add(m, d, at, now)
 			switch {
-			case r.state.Final():
-			case wanted && taking.hand(s, r, i):
+			case added.state.Final():
+			case wanted && taking.hand(s, added, i):
 			default:
-				s.wait(r)
+				s.wait(n, added)
 			}
 		} else if d.Dedup != "" && d.Dedup == r.dedup() {
 			existing = append(existing, webhook.Existing{Index: i, ID: r.id})
@@ -148,8 +148,9 @@ func (s *Store) adopt(m *message, d *webhook.Delivery) {
 	s.bytes += m.size
 }
 
-// add stores a new delivery; nothing holds it yet if it is open.
-func (s *Store) add(m *message, d *webhook.Delivery, at spot, now int64) *record {
+// add stores a new delivery, and returns its number too; nothing holds it yet
+// if it is open.
+func (s *Store) add(m *message, d *webhook.Delivery, at spot, now int64) (uint32, *record) {
 	if m.refs == 0 {
 		s.adopt(m, d)
 	}
@@ -157,42 +158,42 @@ func (s *Store) add(m *message, d *webhook.Delivery, at spot, now int64) *record
 	if l == nil {
 		l = s.lanesOf(d.EndpointID)
 	}
-	r := &record{msg: m, policy: s.policy, created: now, due: now, state: d.State}
+	n, r := s.records.add()
+	r.msg, r.policy, r.created, r.due, r.state = m, s.policy, now, now, d.State
 	r.lane = l.lane(d.Ordered, d.Key)
 	r.fill(d)
 	l.refs++
 	m.refs++
-	s.book.add(r)
+	s.book.add(n, r)
 	m.last = r.seq
-	s.records.put(at.id, r)
+	s.byID.put(at.id, n)
 	if d.Dedup != "" {
-		s.dedups.put(at.dedup^l.hash, r)
+		s.byDedup.put(at.dedup^l.hash, n)
 	}
 	if d.State.Final() {
-		s.ended.push(r)
+		s.ended.push(n)
 		l.changed(r.lane) // which may have been made for nothing but its name
 		if l.where == idle {
 			s.unplace(l)
 		}
-		return r
+		return n, r
 	}
 	s.open++
 	if m.open++; m.open == 1 {
 		s.openSize += m.size
 	}
-	return r
+	return n, r
 }
 
 // wait lets r, which is new, wait for a Claim.
-func (s *Store) wait(r *record) {
-	r.flags |= fresh
-	r.lane.fresh.push(r)
+func (s *Store) wait(n uint32, r *record) {
+	r.lane.push(n, r)
 	r.lane.owner.changed(r.lane)
 	s.place(r.lane.owner, r.created)
 }
 
 // finish makes an open delivery, which no heap holds any more, final.
-func (s *Store) finish(r *record, state webhook.State, reason string, now int64) {
+func (s *Store) finish(n uint32, r *record, state webhook.State, reason string, now int64) {
 	r.state, r.due = state, now
 	r.flags &^= unsure
 	if reason != "" {
@@ -202,7 +203,7 @@ func (s *Store) finish(r *record, state webhook.State, reason string, now int64)
 	if r.msg.open--; r.msg.open == 0 {
 		s.openSize -= r.msg.size
 	}
-	s.ended.push(r)
+	s.ended.push(n)
 }
 
 // trim forgets what is beyond the bound of the history. It comes last in what
@@ -215,11 +216,12 @@ func (s *Store) trim() {
 
 // forgetOldest forgets the delivery that ended first.
 func (s *Store) forgetOldest() {
-	r := s.ended.pop()
+	n := s.ended.pop()
+	r := s.records.at(n)
 	l := r.lane.owner
-	s.records.remove(s.hash(r.id), r)
+	s.byID.remove(s.hash(r.id), n)
 	if dedup := r.dedup(); dedup != "" {
-		s.dedups.remove(s.hash(dedup)^l.hash, r)
+		s.byDedup.remove(s.hash(dedup)^l.hash, n)
 	}
 	s.book.remove(r)
 	s.attempts.forget(r)
@@ -227,6 +229,7 @@ func (s *Store) forgetOldest() {
 		s.messages.remove(s.hash(r.msg.m.ID), r.msg)
 		s.bytes -= r.msg.size
 	}
+	s.records.remove(n) // nothing holds its number any more
 	if l.refs--; l.refs == 0 {
 		s.release(l, s.now())
 	}

@@ -21,7 +21,8 @@ type record struct {
 	claims   uint32 // the token of the latest claim
 	attempts int32
 	body     int32
-	place    int32 // in the heap that holds it
+	place    uint32 // in the heap that holds it; while it is fresh, who is behind it in its lane
+	ahead    uint32 // while it is fresh, who is before it in its lane
 	state    webhook.State
 	flags    flags
 }
@@ -54,7 +55,7 @@ type message struct {
 
 func (r *record) is(f flags) bool { return r.flags&f != 0 }
 
-func (r *record) slot() *int32 { return &r.place }
+func (r *record) slot() *uint32 { return &r.place }
 
 // before orders leases by their ends, ordered lanes in the order of Enqueue
 // and all others by the time at which they are due.

@@ -27,14 +27,14 @@ func (s *Store) Settle(ctx context.Context, items []webhook.Settlement) (webhook
 	var rows []row
 	for i := range items {
 		it := &items[i]
-		r := s.claimed(it.ID, it.Token)
+		n, r := s.claimed(it.ID, it.Token)
 		if r == nil {
 			res.Stale = append(res.Stale, i)
 			continue
 		}
 		l := r.lane.owner
 		rows = s.judge(rows, l, it.Health, now)
-		s.settle(r, it, now)
+		s.settle(n, r, it, now)
 		s.place(l, now)
 	}
 	res.Failing = failing(rows, now)
@@ -43,7 +43,7 @@ func (s *Store) Settle(ctx context.Context, items []webhook.Settlement) (webhook
 }
 
 // settle applies an item that is not stale.
-func (s *Store) settle(r *record, it *webhook.Settlement, now int64) {
+func (s *Store) settle(n uint32, r *record, it *webhook.Settlement, now int64) {
 	s.loose(r)
 	if it.Unsent {
 		r.attempts--
@@ -56,7 +56,7 @@ func (s *Store) settle(r *record, it *webhook.Settlement, now int64) {
 		s.attempts.add(r, it.Attempt, s.opts.MaxAttempts)
 	}
 	if it.State.Final() {
-		s.finish(r, it.State, it.Reason, now)
+		s.finish(n, r, it.State, it.Reason, now)
 	} else {
 		r.state, r.due = webhook.Pending, later(now, it.Delay)
 		r.lane.again.push(r)
@@ -132,7 +132,8 @@ func (s *Store) Cancel(ctx context.Context, id, reason string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.record(id)
+	n := s.number(id)
+	r := s.numbered(n)
 	switch {
 	case r == nil || r.state.Final():
 		return fmt.Errorf("memstore: no open delivery %q: %w", id, webhook.ErrNotFound)
@@ -141,7 +142,7 @@ func (s *Store) Cancel(ctx context.Context, id, reason string) error {
 	}
 	now := s.now()
 	r.lane.take(r)
-	s.finish(r, webhook.Cancelled, reason, now)
+	s.finish(n, r, webhook.Cancelled, reason, now)
 	r.lane.owner.changed(r.lane)
 	s.place(r.lane.owner, now)
 	s.trim()
