@@ -254,7 +254,7 @@ func isStored(p *retry.Policy, outbox Outbox) bool {
 // launch starts volatile deliveries; so many of all were stored.
 func (d *Dispatcher) launch(ctx context.Context, w *work, x *parts, m *Message, stored int) {
 	var batch []job
-	all, receipts := x.deliveries, x.receipts
+	all, receipts, kick := x.deliveries, x.receipts, false
 	for i := range all {
 		dl := &all[i]
 		if dl.State != Pending {
@@ -279,16 +279,19 @@ func (d *Dispatcher) launch(ctx context.Context, w *work, x *parts, m *Message, 
 			j = &batch[len(batch)-1]
 		}
 		j.d, j.msg, j.policy, j.born = dl, m, p, w.now
-		if reason := d.start(j, w.endpoints[i], w); reason != "" {
+		ready, reason := d.start(j, w.endpoints[i], w)
+		kick = kick || ready
+		if reason != "" {
 			dl.State, dl.Reason = Dropped, reason
 			receipts[i].State, receipts[i].Reason = Dropped, reason
 			dl.Due, dl.Ended = time.Time{}, w.now
 			d.ended(ctx, dl)
 		}
 	}
-	if stored < len(all) {
+	if kick {
 		d.pool.Kick()
-	} else {
+	}
+	if stored == len(all) {
 		d.many.put(all) // no job holds one, and the Queue keeps none
 	}
 }
@@ -301,11 +304,11 @@ const (
 
 func reasonHeld(s Status) string { return "the endpoint is " + s.String() }
 
-// start lets a volatile delivery wait in its lane; what it returns says why
-// not.
-func (d *Dispatcher) start(j *job, ep *Endpoint, w *work) string {
+// start lets a volatile delivery wait in its lane, which may be ready to run
+// something; refused says why not.
+func (d *Dispatcher) start(j *job, ep *Endpoint, w *work) (ready bool, refused string) {
 	if ep.Status.holds() {
-		return reasonHeld(ep.Status)
+		return false, reasonHeld(ep.Status)
 	}
 	j.target = d.targetOf(ep, w)
 	return d.lanes.add(j, j.target.limit, d.cfg.MaxWaiting, d.cfg.MaxVolatile)

@@ -210,16 +210,17 @@ func (ls *lanes) close() {
 	ls.closed = true
 }
 
-// add lets a volatile job wait; what it returns says why not.
-func (ls *lanes) add(j *job, limit, perLane, total int) (refused string) {
+// add lets a volatile job wait; refused says why not. Its lane may be ready to run
+// something: else its turn comes when what runs in it has ended.
+func (ls *lanes) add(j *job, limit, perLane, total int) (ready bool, refused string) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.closed {
-		return reasonShutdown
+		return false, reasonShutdown
 	}
 	l := ls.byID[j.d.EndpointID]
 	if ls.volatile >= total || l != nil && l.volatile >= perLane {
-		return reasonFull
+		return false, reasonFull
 	}
 	l = ls.lane(j.d.EndpointID, limit)
 	j.lane = l
@@ -227,7 +228,7 @@ func (ls *lanes) add(j *job, limit, perLane, total int) (refused string) {
 	l.volatile++
 	ls.volatile++
 	ls.makeReady(l)
-	return ""
+	return l.in != nil, ""
 }
 
 // accept lets claimed jobs wait, and returns those for which their lanes have
