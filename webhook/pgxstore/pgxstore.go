@@ -82,11 +82,11 @@ var ErrNoTransaction = errors.New("pgxstore: InTx needs a transaction, and was g
 type core = sqlcore.Store
 
 // Store is a [webhook.Queue], a [webhook.EndpointStore] and all of the optional
-// interfaces: [webhook.EndpointAdmin], [webhook.BatchOutbox],
-// [webhook.Extender], [webhook.Listener], [webhook.RateLimiter],
-// [webhook.History], [webhook.Canceler], [webhook.Counter] and
-// [webhook.Purger]. Its methods may be called concurrently, and by any number
-// of processes.
+// interfaces: [webhook.EndpointAdmin], [webhook.Recaller],
+// [webhook.BatchOutbox], [webhook.Extender], [webhook.Listener],
+// [webhook.RateLimiter], [webhook.History], [webhook.Canceler],
+// [webhook.Counter] and [webhook.Purger]. Its methods may be called
+// concurrently, and by any number of processes.
 //
 // The cursor of Finals follows numbers that are given to what is committed, one
 // caller at a time: nothing ever ends before a cursor that was handed out.
@@ -186,6 +186,7 @@ func (o *Outbox) Match(ctx context.Context, q webhook.Query) ([]*webhook.Endpoin
 var (
 	_ webhook.Queue         = (*Store)(nil)
 	_ webhook.EndpointAdmin = (*Store)(nil)
+	_ webhook.Recaller      = (*Store)(nil)
 	_ webhook.BatchOutbox   = (*Store)(nil)
 	_ webhook.Listener      = (*Store)(nil)
 	_ webhook.Matcher       = (*Outbox)(nil)

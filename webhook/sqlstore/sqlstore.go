@@ -92,6 +92,7 @@ type core = sqlcore.Store
 
 // Store is a [webhook.Queue], a [webhook.EndpointStore] and all of the optional
 // interfaces but [webhook.Listener]: [webhook.EndpointAdmin],
+// [webhook.Recaller] (which remembers something on PostgreSQL alone),
 // [webhook.BatchOutbox], [webhook.Extender], [webhook.RateLimiter],
 // [webhook.History], [webhook.Canceler], [webhook.Counter] and
 // [webhook.Purger]. Its methods may be called concurrently, and by any number
