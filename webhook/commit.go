@@ -141,11 +141,15 @@ func (cs *commits) take() []*commit {
 // fails, until nothing waits.
 func (d *Dispatcher) lead(all BatchOutbox) {
 	for group := d.commits.take(); group != nil; group = d.commits.take() {
-		d.commit(all, group)
+		for len(group) > 0 {
+			group = d.commit(all, group)
+		}
 	}
 }
 
-func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
+// commit commits group. It returns those that are to be committed by another call,
+// since others among them were out of date.
+func (d *Dispatcher) commit(all BatchOutbox, group []*commit) (rest []*commit) {
 	ctx, cancel := d.bound(context.Background())
 	defer cancel()
 	batches := make([]*Batch, len(group))
@@ -160,12 +164,16 @@ func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
 		}
 		return err
 	})
+	told := outdated(err, len(group))
 	for i, c := range group {
 		switch {
 		case err == nil:
 			c.existing = existing[i]
-		case len(group) == 1:
+		case len(group) == 1 || told[i]:
 			c.err = err
+		case len(told) > 0:
+			rest = append(rest, c)
+			continue
 		default:
 			c.existing, c.err = d.again(ctx, c.batch, err)
 		}
@@ -174,6 +182,23 @@ func (d *Dispatcher) commit(all BatchOutbox, group []*commit) {
 		}
 		c.done <- struct{}{}
 	}
+	return rest
+}
+
+// outdated returns which of n batches err says are out of date; none where it does
+// not tell.
+func outdated(err error, n int) map[int]bool {
+	var o *OutdatedError
+	if !errors.As(err, &o) {
+		return nil
+	}
+	told := make(map[int]bool)
+	for _, i := range o.Batches {
+		if i >= 0 && i < n {
+			told[i] = true
+		}
+	}
+	return told
 }
 
 // again stores a batch alone, after it failed with others. That batches are out of

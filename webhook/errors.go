@@ -52,6 +52,18 @@ var (
 	ErrRedacted = payload.ErrRedacted
 )
 
+// OutdatedError is an ErrOutdated of an EnqueueAll that tells which batches it is
+// about.
+type OutdatedError struct {
+	Batches []int // indices of those whose Recalled does not hold any more
+}
+
+// Error is that of ErrOutdated.
+func (*OutdatedError) Error() string { return ErrOutdated.Error() }
+
+// Is reports whether target is ErrOutdated.
+func (*OutdatedError) Is(target error) bool { return target == ErrOutdated }
+
 // URLError says which rule a URL breaks, and how to mend it. It does not
 // repeat the URL's query, userinfo or path.
 type URLError = netguard.URLError

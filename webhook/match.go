@@ -43,7 +43,7 @@ func (d *Dispatcher) recall(ctx context.Context, w *work, q Query) bool {
 	var found []*Endpoint
 	var check any
 	err := d.contain(ctx, "store", func() error {
-		found, check = d.recaller.Recall(q)
+		found, check = d.recaller.Recall(d.cfg.Queue, q)
 		return nil
 	})
 	if err != nil || check == nil {
@@ -63,15 +63,12 @@ func (d *Dispatcher) writeRecalled(ctx context.Context, w *work, q Query) (r Rec
 	if d.recaller == nil || !d.recall(ctx, w, q) {
 		return Receipt{}, false, nil
 	}
-	start := time.Now()
+	d.targets.note(w.endpoints) // forgets at most; what is stored may be sent at once
 	r, err = d.write(ctx, w, nil)
-	if err == nil {
-		d.targets.note(w.endpoints)
-	}
 	if w.stored && !errors.Is(err, ErrOutdated) {
 		return r, true, err
 	}
-	w.spent, w.recalled, w.addressed = time.Since(start), nil, addressed{}
+	w.recalled, w.addressed = nil, addressed{}
 	return Receipt{}, false, nil
 }
 

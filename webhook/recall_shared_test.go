@@ -25,7 +25,9 @@ type recallBatches struct {
 	messages map[string]int // stored, by what their body says
 }
 
-func (x *recallBatches) Recall(q webhook.Query) ([]*webhook.Endpoint, any) { return x.s.Recall(q) }
+func (x *recallBatches) Recall(queue webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
+	return x.s.Recall(queue, q)
+}
 
 func (x *recallBatches) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
 	existing, err := x.s.Enqueue(ctx, b)
@@ -40,7 +42,7 @@ func (x *recallBatches) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhoo
 func (x *recallBatches) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
 	time.Sleep(time.Second) // so that others wait for the next
 	if len(batches) > 1 {
-		return nil, x.all(ctx, batches)
+		return make([][]webhook.Existing, len(batches)), x.all(ctx, batches)
 	}
 	existing, err := x.Enqueue(ctx, batches[0])
 	return [][]webhook.Existing{existing}, err
@@ -114,6 +116,74 @@ func TestRecallInASharedCommit(t *testing.T) {
 				}
 				if (shared > 0) != (tt.want != nil) {
 					t.Errorf("%d calls failed, want error %v", shared, tt.want)
+				}
+				for body, n := range x.messages {
+					if n != 1 {
+						t.Errorf("%s is stored as %d messages", body, n)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Where the store tells which batches of a shared commit are out of date, the
+// others are stored by one more call, and theirs alone are matched again.
+func TestRecallOutOfDateCostsTheOthersNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		told  []int
+		calls int // of EnqueueAll with several batches, beside those of the first
+	}{
+		{"one", []int{0}, 1},
+		{"some", []int{1, 3, 4}, 1},
+		{"said twice, and one that is not there", []int{2, 2, -1, 100}, 1},
+		{"none", nil, 0},
+		{"none that is there", []int{-1, 100}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var x *recallBatches
+				var mu sync.Mutex // guards calls and first
+				calls, first := 0, 0
+				r := newRecallRig(t, func(c *webhook.Config) {
+					s, ok := c.Queue.(*recallStore)
+					if !ok {
+						t.Fatalf("the rig's Queue is a %T", c.Queue)
+					}
+					x = &recallBatches{EndpointStore: s, Queue: s.Store, s: s, messages: make(map[string]int)}
+					x.all = func(ctx context.Context, batches []*webhook.Batch) error {
+						mu.Lock()
+						defer mu.Unlock()
+						if first == 0 {
+							first = len(batches)
+							return fmt.Errorf("recallBatches: %w", &webhook.OutdatedError{Batches: tt.told})
+						}
+						calls++
+						for _, b := range batches {
+							if _, err := x.Enqueue(ctx, b); err != nil {
+								return err
+							}
+						}
+						return nil
+					}
+					c.Queue, c.Endpoints = x, x
+				})
+				for i, err := range x.share(t, r.d) {
+					if err != nil {
+						t.Errorf("Dispatch %d = %v", i, err)
+					}
+				}
+				matches, _ := x.s.asked()
+				told := make(map[int]bool)
+				for _, i := range tt.told {
+					if i >= 0 && i < first {
+						told[i] = true
+					}
+				}
+				if first < 5 || calls < tt.calls || matches != len(told) {
+					t.Errorf("of %d that shared a commit, %v were said to be out of date: %d commits more, and %d calls of Match; want %d at least, and %d",
+						first, tt.told, calls, matches, tt.calls, len(told))
 				}
 				for body, n := range x.messages {
 					if n != 1 {

@@ -49,7 +49,7 @@ func (s *recallStore) Match(ctx context.Context, q webhook.Query) ([]*webhook.En
 	return found, err
 }
 
-func (s *recallStore) Recall(q webhook.Query) ([]*webhook.Endpoint, any) {
+func (s *recallStore) Recall(_ webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
 	if s.recalls != nil {
 		return s.recalls()
 	}

@@ -18,14 +18,18 @@ type Matcher interface {
 // Recaller is a Queue that is Config.Endpoints as well, the same value, and that
 // remembers what it matched: a Dispatch of which all is stored then asks it once,
 // by Enqueue, and not twice. What it remembers need not hold any more, since
-// Enqueue looks. A type that embeds such a store and has a Match of its own needs a
-// Recall of its own too.
+// Enqueue looks.
 type Recaller interface {
 	// Recall returns at once what Match returned lately for q, or may have, and
 	// what to check that by, which becomes Batch.Recalled; nil where nothing is
 	// remembered. Neither is changed by the dispatcher. A check belongs to what was
 	// found, for any number of calls; that of another store is an error.
-	Recall(q Query) (found []*Endpoint, check any)
+	//
+	// The queue is Config.Queue. A store remembers nothing for one that is not
+	// itself, as a type that embeds it: that may choose among the endpoints, or make
+	// batches of its own, which lose what is to be checked. Such a type has a Recall
+	// of its own, or none is used.
+	Recall(queue Queue, q Query) (found []*Endpoint, check any)
 }
 
 // Immediate is a store in the memory of this process, whose calls never wait
@@ -37,7 +41,8 @@ type Immediate interface{ Immediate() }
 type BatchOutbox interface {
 	// EnqueueAll does what Enqueue does for each of batches, all or nothing,
 	// and returns the Existing of each. After an error the dispatcher falls
-	// back to Enqueue, so that one bad batch fails alone.
+	// back to Enqueue, so that one bad batch fails alone; but where the error is an
+	// OutdatedError it enqueues the others together.
 	EnqueueAll(ctx context.Context, batches []*Batch) ([][]Existing, error)
 }
 

@@ -29,8 +29,10 @@ func (d *Dispatcher) store(ctx context.Context, w *work, b *Batch, receipts []Re
 		t = d.want(b, func(i int) *Endpoint { return w.endpoints[at(i)] })
 	}
 	w.stored = true
+	start := time.Now()
 	existing, err := d.enqueue(ctx, w.spent, b, t, outbox)
 	if err != nil {
+		w.spent += time.Since(start)
 		d.lanes.forgo(t.pass())
 		return fmt.Errorf("webhook: enqueue: %w", err)
 	}

@@ -117,9 +117,9 @@ func (d *Dispatcher) matched(ep *Endpoint, now time.Time) *target {
 }
 
 // renew returns a target of ep seen now, sharing what old has where the store
-// returned the same endpoint again.
+// returned the same endpoint again. What the host resolves it is asked anew.
 func (d *Dispatcher) renew(old *target, ep *Endpoint, now time.Time) *target {
-	if old == nil || old.ep != ep {
+	if old == nil || old.ep != ep || d.cfg.ResolveTransport != nil {
 		return d.prepare(ep, now)
 	}
 	again := *old

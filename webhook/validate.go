@@ -18,7 +18,7 @@ type work struct {
 	key       string
 	time      time.Time
 	now       time.Time
-	spent     time.Duration // waiting for the store to match
+	spent     time.Duration // waiting for the store
 	kind      string
 	hops      int
 	inline    bool

@@ -66,10 +66,14 @@ type (
 )
 
 // Recall implements webhook.Recaller.
-func (g *gateRecall) Recall(q webhook.Query) ([]*webhook.Endpoint, any) { return g.recall(q) }
+func (g *gateRecall) Recall(_ webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
+	return g.recall(q)
+}
 
 // Recall implements webhook.Recaller.
-func (g *gateAllRecall) Recall(q webhook.Query) ([]*webhook.Endpoint, any) { return g.recall(q) }
+func (g *gateAllRecall) Recall(_ webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
+	return g.recall(q)
+}
 
 // open returns the gate to a store of some kind.
 func (g *gate) open(shared, recalls bool) store { //nolint:ireturn // a store of some kind

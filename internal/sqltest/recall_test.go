@@ -21,7 +21,7 @@ func remembers(t *testing.T, s *sqlstore.Store) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, check := s.Recall(recallQuery)
+	found, check := s.Recall(s, recallQuery)
 	found = slices.DeleteFunc(slices.Clone(found), func(e *webhook.Endpoint) bool { return !e.Matches(recallQuery) })
 	if check == nil || !slices.Equal(found, want) {
 		t.Fatalf("after a Match of %d endpoints, Recall = %d endpoints and %v to check by", len(want), len(found), check)
@@ -111,7 +111,7 @@ func TestRecallKnowsNothingOfTransactions(t *testing.T) {
 	if err != nil || len(found) != 1 || found[0].Status != webhook.Paused {
 		t.Fatalf("Match in the transaction = %v, %v; want the endpoint, paused", found, err)
 	}
-	if _, check := s.Recall(recallQuery); check != nil {
+	if _, check := s.Recall(s, recallQuery); check != nil {
 		t.Error("what a transaction matched is remembered")
 	}
 }
@@ -136,5 +136,70 @@ func TestRecallOfAnother(t *testing.T) {
 				t.Errorf("%d deliveries are stored, want none", len(got))
 			}
 		})
+	}
+}
+
+// An EnqueueAll tells which batches are out of date, and only what those were
+// checked by is forgotten.
+func TestRecallTellsWhich(t *testing.T) {
+	s, _, _ := store(t, sqlstore.PostgreSQL)
+	query := func(i int) webhook.Query {
+		return webhook.Query{Scopes: []webhook.Scope{webhook.In("link", strconv.Itoa(i))}, Type: "contact.created"}
+	}
+	const n = 5
+	var all []*webhook.Batch
+	for i := range n {
+		id := strconv.Itoa(i)
+		e := &webhook.Endpoint{ID: id, Name: id, Scope: query(i).Scopes[0], URL: "https://example.com/"}
+		if _, err := s.Set(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Match(t.Context(), query(i)); err != nil {
+			t.Fatal(err)
+		}
+		for k := range 2 {
+			b := batch(id+"_"+strconv.Itoa(k), "", id)
+			_, b.Recalled = s.Recall(s, query(i))
+			all = append(all, b)
+		}
+	}
+	all = append(all, batch("unchecked", "", "x"))
+	for _, i := range []string{"1", "3"} {
+		if err := s.SetStatus(t.Context(), i, webhook.Paused, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.EnqueueAll(t.Context(), all)
+	var o *webhook.OutdatedError
+	if !errors.As(err, &o) || !errors.Is(err, webhook.ErrOutdated) || !slices.Equal(o.Batches, []int{2, 3, 6, 7}) {
+		t.Fatalf("EnqueueAll = %v, %+v; want ErrOutdated for 2, 3, 6 and 7", err, o)
+	}
+	for i := range n {
+		if _, check := s.Recall(s, query(i)); (check != nil) != (i != 1 && i != 3) {
+			t.Errorf("of scope %d there is %v to check by", i, check)
+		}
+	}
+	rest := slices.Concat(all[:2], all[4:6], all[8:])
+	if _, err := s.EnqueueAll(t.Context(), rest); err != nil {
+		t.Errorf("EnqueueAll of the others = %v", err)
+	}
+	if got := len(claimAll(t, s)); got != len(rest) {
+		t.Errorf("%d deliveries are stored, want %d", got, len(rest))
+	}
+}
+
+// A type that embeds the store may choose among the endpoints, or make batches of
+// its own: nothing is remembered for it.
+func TestRecallIsNotInherited(t *testing.T) {
+	s, _, _ := store(t, sqlstore.PostgreSQL)
+	register(t, s, "ep")
+	remembers(t, s)
+	type embeds struct{ *sqlstore.Store }
+	outer := embeds{s}
+	if _, check := outer.Recall(outer, recallQuery); check != nil {
+		t.Error("what the store remembers is given to a dispatcher of another store")
+	}
+	if _, check := s.Recall(nil, recallQuery); check != nil {
+		t.Error("what the store remembers is given to a dispatcher without a queue")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/outhook/outhook/webhook"
 	"github.com/outhook/outhook/webhook/pgxstore"
 )
 
@@ -92,4 +93,22 @@ func open(tb testing.TB, p *pgxpool.Pool, o pgxstore.Options) *pgxstore.Store {
 		tb.Fatal(err)
 	}
 	return s
+}
+
+// A type that embeds the store may choose among the endpoints: nothing is
+// remembered for it.
+func TestRecallIsNotInherited(t *testing.T) {
+	p := pool(t, place(t), nil)
+	tables(t, p)
+	s := open(t, p, pgxstore.Options{})
+	q := webhook.Query{Scopes: []webhook.Scope{"link:1"}, Type: "a"}
+	if _, err := s.Match(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	type embeds struct{ *pgxstore.Store }
+	outer := embeds{s}
+	_, own := s.Recall(s, q)
+	if _, check := outer.Recall(outer, q); check != nil || own == nil {
+		t.Errorf("there is %v to check by for the store, and %v for a type that embeds it; want something, and nothing", own, check)
+	}
 }

@@ -126,6 +126,14 @@ func Open(ctx context.Context, pool *pgxpool.Pool, o Options) (*Store, error) {
 	return s, nil
 }
 
+// Recall implements webhook.Recaller.
+func (s *Store) Recall(queue webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
+	if queue != webhook.Queue(s) {
+		return nil, nil
+	}
+	return s.core.Recall(q)
+}
+
 // Enqueue implements webhook.Outbox.
 func (s *Store) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Existing, error) {
 	found, err := s.core.Enqueue(ctx, b)

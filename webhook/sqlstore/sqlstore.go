@@ -116,6 +116,15 @@ func Open(ctx context.Context, db *sql.DB, o Options) (*Store, error) {
 	return &Store{core: c}, nil
 }
 
+// Recall implements webhook.Recaller, on PostgreSQL; elsewhere nothing is
+// remembered.
+func (s *Store) Recall(queue webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
+	if queue != webhook.Queue(s) {
+		return nil, nil
+	}
+	return s.core.Recall(q)
+}
+
 // Tx is a transaction: a *sql.Tx, a *sql.Conn on which one was begun, or what
 // wraps one of them.
 type Tx interface {

@@ -142,7 +142,7 @@ func recalls(t *testing.T, s Store) bool {
 	if _, err := s.Endpoints.Match(context.Background(), q); err != nil {
 		t.Errorf("Match: %v", err)
 	}
-	_, check := r.Recall(q)
+	_, check := r.Recall(s.Queue, q)
 	return check != nil
 }
 

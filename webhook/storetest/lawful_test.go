@@ -71,7 +71,7 @@ func lawful() *mutant {
 		if len(q.Scopes) > 1 {
 			return nil, nil
 		}
-		return m.model.Recall(q)
+		return m.model.Recall(m, q)
 	}
 	m.memory.holds = func(r *remembered) bool { return r.at == m.memory.count.Load() }
 	m.endpoints = func(ctx context.Context, ids []string) ([]*webhook.Endpoint, error) {

@@ -49,7 +49,7 @@ func newMutant() *mutant {
 		model:   m,
 		enqueue: m.Enqueue, enqueueAll: m.EnqueueAll, claim: m.Claim, settle: m.Settle, park: m.Park,
 		extend: m.Extend, listen: m.Listen, take: m.Take,
-		recall: m.Recall, match: m.Match, endpoints: m.Endpoints, disable: m.Disable,
+		recall: func(q webhook.Query) ([]*webhook.Endpoint, any) { return m.Recall(m, q) }, match: m.Match, endpoints: m.Endpoints, disable: m.Disable,
 		list: m.List, set: m.Set, setStatus: m.SetStatus, remove: m.Remove,
 		delivery: m.Delivery, deliveries: m.Deliveries, attempts: m.Attempts, finals: m.Finals,
 		purge: m.Purge, cancel: m.Cancel, counts: m.Counts, begin: m.begin,
@@ -92,7 +92,9 @@ func (m *mutant) Take(ctx context.Context, id string, n int, rate webhook.Rate) 
 	return m.take(ctx, id, n, rate)
 }
 
-func (m *mutant) Recall(q webhook.Query) ([]*webhook.Endpoint, any) { return m.recall(q) }
+func (m *mutant) Recall(_ webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
+	return m.recall(q)
+}
 
 func (m *mutant) Match(ctx context.Context, q webhook.Query) ([]*webhook.Endpoint, error) {
 	return m.match(ctx, q)

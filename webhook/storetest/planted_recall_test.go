@@ -195,7 +195,7 @@ func ownChanges(m *mutant) {
 			return m.model.Disable(ctx, id, reason)
 		}
 		m.recall = func(q webhook.Query) ([]*webhook.Endpoint, any) {
-			found, check := m.model.Recall(q)
+			found, check := m.model.Recall(m, q)
 			mu.Lock()
 			defer mu.Unlock()
 			if _, known := at[check]; !known {

@@ -37,7 +37,7 @@ func recallingFaults() []planted {
 			name: "fewer are remembered",
 			plant: func(m *mutant) {
 				m.recall = func(q webhook.Query) ([]*webhook.Endpoint, any) {
-					found, check := m.model.Recall(q)
+					found, check := m.model.Recall(m, q)
 					return found[:max(0, len(found)-1)], check
 				}
 			},
@@ -64,7 +64,7 @@ func recallingFaults() []planted {
 			plant: func(m *mutant) {
 				m.recall = func(q webhook.Query) ([]*webhook.Endpoint, any) {
 					q.Scopes = q.Scopes[:1]
-					return m.model.Recall(q)
+					return m.model.Recall(m, q)
 				}
 			},
 			sees: []string{"recall/scopes"},
@@ -73,7 +73,7 @@ func recallingFaults() []planted {
 			name: "the first Match is remembered for ever",
 			plant: func(m *mutant) {
 				m.match = func(ctx context.Context, q webhook.Query) ([]*webhook.Endpoint, error) {
-					if _, check := m.model.Recall(q); check != nil {
+					if _, check := m.model.Recall(m, q); check != nil {
 						return m.Store.Match(ctx, q)
 					}
 					return m.model.Match(ctx, q)
@@ -162,6 +162,20 @@ func recallingFaults() []planted {
 						out, err = append(out, existing), errors.Join(err, failed)
 					}
 					return out, err
+				}
+			},
+			sees: []string{"recall/batch"},
+		},
+		{
+			name: "EnqueueAll tells of the wrong ones",
+			plant: func(m *mutant) {
+				m.enqueueAll = func(ctx context.Context, batches []*webhook.Batch) ([][]webhook.Existing, error) {
+					existing, err := m.model.EnqueueAll(ctx, batches)
+					var o *webhook.OutdatedError
+					if errors.As(err, &o) {
+						o.Batches[0]++
+					}
+					return existing, err
 				}
 			},
 			sees: []string{"recall/batch"},

@@ -53,7 +53,7 @@ func recallCases() []testCase {
 		},
 		{
 			name:        "recall/batch",
-			explanation: "EnqueueAll with one batch that is out of date stores nothing of any: the dispatcher enqueues one by one then, each with its own result",
+			explanation: "EnqueueAll with one batch that is out of date stores nothing of any, and tells of no other instead: the dispatcher enqueues the rest then",
 			needs:       Recall | BatchOutbox,
 			run:         recallBatch,
 		},
@@ -81,10 +81,11 @@ func recallCases() []testCase {
 // recall asks what s remembers.
 func (e *env) recall(s Store, q webhook.Query) (found []*webhook.Endpoint, check any) {
 	r, ok := s.Endpoints.(webhook.Recaller) // not the Queue, which may be wrapped
-	if !ok {
-		e.fatalf("Store.Endpoints is no webhook.Recaller")
+	self, is := s.Endpoints.(webhook.Queue)
+	if !ok || !is {
+		e.fatalf("Store.Endpoints is no webhook.Recaller and Queue")
 	}
-	found, check = r.Recall(q)
+	found, check = r.Recall(self, q)
 	return wanting(found, q), check
 }
 
@@ -248,8 +249,8 @@ func recallBatch(ctx context.Context, e *env) {
 		b := one.batch(e)
 		b.Recalled = stale
 		all := slices.Insert(good(), at, b)
-		e.refusesAll(ctx, all)
-		e.refusesAll(ctx, []*webhook.Batch{b})
+		e.refusesAll(ctx, all, at)
+		e.refusesAll(ctx, []*webhook.Batch{b}, 0)
 		e.outdated(ctx, b, "SetStatus")
 		rest := slices.Delete(slices.Clone(all), at, at+1)
 		for _, b := range rest {
@@ -259,10 +260,15 @@ func recallBatch(ctx context.Context, e *env) {
 	}
 }
 
-// refusesAll enqueues batches together, one of which is out of date.
-func (e *env) refusesAll(ctx context.Context, all []*webhook.Batch) {
+// refusesAll enqueues batches together, of which the one with index stale is out of
+// date. Where the error tells of some, it is one of them.
+func (e *env) refusesAll(ctx context.Context, all []*webhook.Batch, stale int) {
 	_, err := e.Queue.(webhook.BatchOutbox).EnqueueAll(ctx, all) //nolint:forcetypeassert // the case needs it
 	e.is(err, webhook.ErrOutdated, "EnqueueAll with a batch that is out of date")
+	var o *webhook.OutdatedError
+	if errors.As(err, &o) && !slices.Contains(o.Batches, stale) {
+		e.errorf("EnqueueAll: %v are told to be out of date, and %d is", o.Batches, stale)
+	}
 	e.absent(ctx, all...)
 }
 

@@ -46,7 +46,7 @@ func (m *model) remember(r *remembered) {
 }
 
 // Recall implements webhook.Recaller.
-func (m *model) Recall(q webhook.Query) ([]*webhook.Endpoint, any) {
+func (m *model) Recall(_ webhook.Queue, q webhook.Query) ([]*webhook.Endpoint, any) {
 	m.memory.mu.Lock()
 	defer m.memory.mu.Unlock()
 	r := m.memory.kept[queryKey(q)]
@@ -67,13 +67,17 @@ func (m *model) holds(r *remembered) bool { return slices.Equal(m.now(r.q), r.fo
 
 // check is called by who holds changes.
 func (m *model) check(batches ...*webhook.Batch) error {
-	for _, b := range batches {
+	var o webhook.OutdatedError
+	for i, b := range batches {
 		if b.Recalled == nil {
 			continue
 		}
 		if r, ok := b.Recalled.(*remembered); !ok || !m.memory.holds(r) {
-			return fmt.Errorf("model: %w", webhook.ErrOutdated)
+			o.Batches = append(o.Batches, i)
 		}
+	}
+	if len(o.Batches) > 0 {
+		return fmt.Errorf("model: %w", &o)
 	}
 	return nil
 }

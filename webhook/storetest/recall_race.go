@@ -91,7 +91,7 @@ func (e *env) use(ctx context.Context, s Store, v *versions, n int) {
 			return
 		}
 	}
-	found, check := s.Endpoints.(webhook.Recaller).Recall(q) //nolint:forcetypeassert // the case needs it
+	found, check := e.recall(s, q)
 	if check == nil {
 		return
 	}

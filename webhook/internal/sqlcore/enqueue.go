@@ -237,7 +237,7 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts, checks
 	}
 	existing, refused := map[int]string{}, map[int]bool{}
 	var unknown []int
-	outdated := false
+	var outdated []*recalled
 	err = each(ctx, q, query, args, func(r Rows) error {
 		var n, stored number
 		var id text
@@ -245,7 +245,7 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts, checks
 			return err
 		}
 		if n.v < 0 {
-			outdated = true
+			outdated = append(outdated, checks[-n.v-1])
 			return nil
 		}
 		refused[int(n.v)] = true
@@ -257,9 +257,9 @@ func (s *Store) enqueueAtOnce(ctx context.Context, q Querier, p *inserts, checks
 		}
 		return nil
 	})
-	if err == nil && outdated {
-		s.forget(checks)
-		err = webhook.ErrOutdated
+	if err == nil && len(outdated) > 0 {
+		s.forget(outdated)
+		err = outdatedBatches(p.batches, outdated)
 	}
 	if err == nil && len(unknown) > 0 {
 		err = s.findExisting(ctx, q, p, unknown, existing)

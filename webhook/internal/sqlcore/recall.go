@@ -19,7 +19,8 @@ type recalled struct {
 	until time.Time // when it is forgotten
 	// scopes are those of the query, and versions tell what row of each endpoint was
 	// read, in the order of their seq. PostgreSQL knows a row's version by the
-	// transaction that wrote it, its xmin.
+	// transaction that wrote it, its xmin; only a standby that takes over without the
+	// last commits gives out such a number again.
 	scopes, versions string
 }
 
@@ -29,6 +30,7 @@ type matches struct {
 	mu        sync.RWMutex
 	byScopes  map[string]*recalled
 	endpoints int
+	swept     time.Time // when those whose time is over were last dropped
 }
 
 const (
@@ -37,13 +39,20 @@ const (
 	rememberedFor  = time.Minute
 	mostRemembered = 64     // endpoints of one match; events for more are rare
 	mostInAll      = 10_000 // matches, and endpoints of all
-	version        = `e.seq || '.' || e.xmin`
+	version        = `e.tableoid || '.' || e.seq || '.' || e.xmin`
 )
 
-// versionsIn is what a Match of scopes, an array, would read as versions.
-func versionsIn(scopes string) string {
-	return `coalesce((SELECT string_agg(` + version + `, ',' ORDER BY e.seq) FROM outhook_endpoint e WHERE e.scope = ANY (` + scopes + `)), '')`
-}
+// What of c a Match would read other versions for. Neither form serves for both
+// where a plan was made before there were statistics, or few endpoints: the first
+// goes by the index, as a rule, and takes seconds for hundreds where it does not;
+// the other is one join, which then reads the whole table, once.
+const (
+	outdatedOfOne = `SELECT c.i FROM c WHERE coalesce((SELECT string_agg(` + version + `, ',' ORDER BY e.seq)
+   FROM outhook_endpoint e WHERE e.scope = ANY (c.scopes::text[])), '') <> c.versions`
+	outdatedOfMany = `SELECT c.i FROM c LEFT JOIN (SELECT c.i, string_agg(` + version + `, ',' ORDER BY e.seq) AS versions
+   FROM c CROSS JOIN LATERAL unnest(c.scopes::text[]) AS x(scope) JOIN outhook_endpoint e ON e.scope = x.scope GROUP BY c.i) f ON f.i = c.i
+   WHERE coalesce(f.versions, '') <> c.versions`
+)
 
 // recallKey names a set of scopes, in their order.
 func recallKey(scopes []webhook.Scope) string {
@@ -75,6 +84,7 @@ func (s *Store) remember(scopes []webhook.Scope, found []*webhook.Endpoint, vers
 	m := &s.matches
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.sweep(time.Now())
 	if m.byScopes == nil || len(m.byScopes) >= mostInAll || m.endpoints >= mostInAll {
 		m.byScopes, m.endpoints = make(map[string]*recalled), 0
 	}
@@ -85,8 +95,23 @@ func (s *Store) remember(scopes []webhook.Scope, found []*webhook.Endpoint, vers
 	m.endpoints += len(found)
 }
 
-// Recall implements webhook.Recaller, on PostgreSQL; elsewhere nothing is
-// remembered.
+// sweep drops what is remembered too long, at most as often as that takes: an
+// endpoint that was removed has secrets.
+func (m *matches) sweep(now time.Time) {
+	if now.Sub(m.swept) < rememberedFor {
+		return
+	}
+	m.swept = now
+	for key, r := range m.byScopes {
+		if now.After(r.until) {
+			delete(m.byScopes, key)
+			m.endpoints -= len(r.found)
+		}
+	}
+}
+
+// Recall is webhook.Recaller's for a queue that is the store itself, on PostgreSQL;
+// elsewhere nothing is remembered.
 func (s *Store) Recall(q webhook.Query) ([]*webhook.Endpoint, any) {
 	if s.d != PostgreSQL {
 		return nil, nil
@@ -95,7 +120,11 @@ func (s *Store) Recall(q webhook.Query) ([]*webhook.Endpoint, any) {
 	s.matches.mu.RLock()
 	r := s.matches.byScopes[key]
 	s.matches.mu.RUnlock()
-	if r == nil || time.Now().After(r.until) {
+	if r == nil {
+		return nil, nil
+	}
+	if time.Now().After(r.until) {
+		s.forget([]*recalled{r})
 		return nil, nil
 	}
 	return r.found, r
@@ -130,6 +159,17 @@ func (s *Store) checks(batches []*webhook.Batch) ([]*recalled, error) {
 		}
 	}
 	return all, nil
+}
+
+// outdatedBatches is the error for those that are to be checked by one of checks.
+func outdatedBatches(batches []*webhook.Batch, checks []*recalled) error {
+	o := &webhook.OutdatedError{}
+	for i, b := range batches {
+		if r, ok := b.Recalled.(*recalled); ok && slices.Contains(checks, r) {
+			o.Batches = append(o.Batches, i)
+		}
+	}
+	return o
 }
 
 // checkArgs are checks as the statement takes them.

@@ -3,6 +3,7 @@ package sqlcore //nolint:testpackage // what is tested has no exported name
 import (
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/outhook/outhook/webhook"
@@ -64,6 +65,25 @@ func TestMatchesAreForgotten(t *testing.T) {
 	if recalledFor(s, "link:1", "link:2") != nil {
 		t.Error("a match is remembered beyond its time")
 	}
+}
+
+// What a match held, secrets included, is dropped when its time is over, be it asked
+// for once more or not.
+func TestMatchesAreDroppedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Store{d: PostgreSQL}
+		for _, scope := range []webhook.Scope{"link:1", "link:2"} {
+			s.remember([]webhook.Scope{scope}, make([]*webhook.Endpoint, 1), nil)
+		}
+		time.Sleep(rememberedFor + 1)
+		if recalledFor(s, "link:1") != nil || len(s.matches.byScopes) != 1 {
+			t.Errorf("%d matches are kept beyond their time, want 1, which nobody asked for", len(s.matches.byScopes))
+		}
+		s.remember([]webhook.Scope{"link:3"}, make([]*webhook.Endpoint, 1), nil)
+		if n := len(s.matches.byScopes); n != 1 || s.matches.endpoints != 1 || recalledFor(s, "link:3") == nil {
+			t.Errorf("%d matches are kept, %d endpoints; want the latest alone", n, s.matches.endpoints)
+		}
+	})
 }
 
 // No text that a scope may be made of reaches the database as what it refuses.

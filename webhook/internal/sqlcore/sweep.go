@@ -87,7 +87,6 @@ var (
 	_ webhook.Queue         = (*Store)(nil)
 	_ webhook.EndpointAdmin = (*Store)(nil)
 	_ webhook.EndpointStore = (*Store)(nil)
-	_ webhook.Recaller      = (*Store)(nil)
 	_ webhook.BatchOutbox   = (*Store)(nil)
 	_ webhook.Extender      = (*Store)(nil)
 	_ webhook.RateLimiter   = (*Store)(nil)
