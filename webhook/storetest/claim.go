@@ -124,6 +124,14 @@ func claimMaxBytes(ctx context.Context, e *env) {
 	one := e.batch("c")
 	e.enqueue(ctx, e.Queue, one)
 	e.want(ctx, e.Queue, webhook.Claim{MaxBytes: 1}, deliveryIDs(one)...)
+	sent = nil
+	for _, size := range []int{5000, 0, 1} { // what is empty does not come with what is too large
+		b := &webhook.Batch{Message: e.messageOf(allBytes(size))}
+		b.Deliveries = []webhook.Delivery{e.delivery(b.Message, "d")}
+		e.enqueue(ctx, e.Queue, b)
+		sent = append(sent, b)
+	}
+	e.want(ctx, e.Queue, webhook.Claim{MaxBytes: 1000}, deliveryIDs(sent...)...)
 }
 
 func claimSkip(ctx context.Context, e *env) {

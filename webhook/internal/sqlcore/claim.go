@@ -217,9 +217,11 @@ func (v *visitor) takeOne(w *visit) bool {
 		return false
 	}
 	r := w.rows[w.taken]
-	if len(v.chosen) > 0 && r.size > int64(v.room) {
-		v.full = true
-		return false
+	if r.size > int64(v.room) {
+		v.full = true // also for what is empty: it comes alone, or not now
+		if len(v.chosen) > 0 {
+			return false
+		}
 	}
 	v.room -= int(min(r.size, int64(v.room)))
 	v.chosen = append(v.chosen, r)
