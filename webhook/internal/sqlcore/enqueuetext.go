@@ -53,10 +53,12 @@ func oneAtOnce() string {
 // the form takes. Where something of it does not hold, it stores nothing and says
 // what, counted from one, below zero.
 func (a atOnce) text() string {
+	// In a SELECT of its own an array is not looked into by the planner, which would
+	// find a plan for its length cheaper than the one it keeps, and plan each call.
 	// Before now, MATERIALIZED has no meaning that we need: a CTE that is read
 	// twice and is volatile is computed once. It gives the transaction its number,
 	// before the rows are read.
-	return `WITH c AS MATERIALIZED (SELECT c.* FROM unnest(?::text::text[], ?::text::text[]) WITH ORDINALITY AS c(scopes, versions, i)),
+	return `WITH c AS MATERIALIZED (SELECT c.* FROM unnest((SELECT ?::text::text[]), (SELECT ?::text::text[])) WITH ORDINALITY AS c(scopes, versions, i)),
  n AS MATERIALIZED (SELECT {now} AS t, current_setting('transaction_isolation') = 'read committed' AS rc, txid_current() AS x,
   ARRAY(` + a.outdated + `) AS bad),
  j AS MATERIALIZED (SELECT j.*, n.t, n.rc, CASE WHEN j.l > 0 THEN CASE WHEN n.rc AND NOT EXISTS (SELECT 1 FROM outhook_lane l
