@@ -11,7 +11,7 @@ import "math/bits"
 // a slab, which is 3 KiB; and 24 bytes remain of a slab that was given back,
 // until all that were made after it are given back too. Numbers are used
 // again: a record is removed when nothing holds its number any more, and no
-// pointer to it is kept.
+// pointer to it is kept but for a time, by a term.
 type arena struct {
 	slabs []slab // the first is the head of the list of those with room
 	spare *[slabLen]record
@@ -31,6 +31,14 @@ const (
 
 // at returns what has the number n.
 func (a *arena) at(n uint32) *record { return &a.slabs[n/slabLen].items[n%slabLen] }
+
+// find returns what has the number n, or had it last; nil when that is nowhere.
+func (a *arena) find(n uint32) *record {
+	if i := int(n / slabLen); i == 0 || i >= len(a.slabs) || a.slabs[i].items == nil {
+		return nil
+	}
+	return a.at(n)
+}
 
 // add makes one that is all zero. Its number is not zero.
 func (a *arena) add() (uint32, *record) {

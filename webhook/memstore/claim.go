@@ -50,9 +50,8 @@ func (s *Store) skip(ids []string) {
 // choose claims from the ring of endpoints that have something due.
 func (s *Store) choose(c *webhook.Claim, now int64) []webhook.Claimed {
 	var aside, served ring
-	until, room := later(now, c.Lease), c.MaxBytes
-	chosen := s.chosen[:0]
-	for len(chosen) < c.Limit {
+	room, chosen := c.MaxBytes, s.leases.begin(later(now, c.Lease))
+	for len(chosen.records) < c.Limit {
 		l := s.front(now)
 		if l == nil {
 			break
@@ -62,14 +61,13 @@ func (s *Store) choose(c *webhook.Claim, now int64) []webhook.Claimed {
 			aside.push(l)
 			continue
 		}
-		r := l.first().top()
+		n, r := l.first().top()
 		size := r.size()
-		if len(chosen) > 0 && size > room {
+		if len(chosen.records) > 0 && size > room {
 			break
 		}
 		room -= size
-		s.lease(r, until)
-		chosen = append(chosen, r)
+		s.lease(n, r, chosen)
 		l.taken++
 		s.ready.remove(l)
 		switch at, ok := l.wakes(); {
@@ -86,18 +84,17 @@ func (s *Store) choose(c *webhook.Claim, now int64) []webhook.Claimed {
 	aside.join(&s.ready)
 	aside.join(&served)
 	s.ready = aside
-	claimed := make([]webhook.Claimed, len(chosen))
-	for i, r := range chosen {
+	s.leases.complete(chosen)
+	claimed := make([]webhook.Claimed, len(chosen.records))
+	for i, r := range chosen.records {
 		claimed[i] = webhook.Claimed{
 			Delivery: s.delivery(r, now),
 			Message:  r.msg.m,
-			Token:    int64(r.claims),
+			Token:    r.token(),
 			Age:      duration(now - r.created),
 			Expired:  r.is(unsure),
 		}
 	}
-	clear(chosen)
-	s.chosen = chosen
 	return claimed
 }
 
@@ -113,47 +110,52 @@ func (s *Store) front(now int64) *lanes {
 	return l
 }
 
-// lease makes r Running.
-func (s *Store) lease(r *record, until int64) {
+// lease makes r Running, whose number is n, or zero where nobody knows.
+func (s *Store) lease(n uint32, r *record, t *term) {
 	r.lane.take(r)
 	if r.state == webhook.Running {
 		r.flags |= unsure
 	}
-	r.state, r.due = webhook.Running, until
+	r.state, r.ahead = webhook.Running, n
 	r.claims++
 	r.attempts++
-	s.hold(r)
+	s.hold(r, t)
 }
 
 // hold puts r, which is Running, among the leases.
-func (s *Store) hold(r *record) {
-	r.flags |= leased
-	s.leases.push(r)
+func (s *Store) hold(r *record, t *term) {
+	s.leases.add(r, t)
 	r.lane.owner.leased++
 	r.lane.busy = r.lane.ordered
 	r.lane.owner.changed(r.lane)
 }
 
-// loose takes r, which is Running, out of the heap that holds it.
+// loose takes r, which is Running, out of what holds it.
 func (s *Store) loose(r *record) {
 	if !r.is(leased) {
 		r.lane.take(r)
 		return
 	}
 	s.leases.remove(r)
-	r.flags &^= leased
 	r.lane.owner.leased--
 	r.lane.busy = false
 }
 
 // expire makes deliveries due again whose leases have ended.
 func (s *Store) expire(now int64) {
-	for s.leases.len() > 0 && s.leases.top().due <= now {
-		r := s.leases.top()
-		s.loose(r)
-		r.lane.again.push(r)
-		r.lane.owner.changed(r.lane)
-		s.place(r.lane.owner, now)
+	for t := s.leases.first(); t != nil && t.until <= now; t = s.leases.first() {
+		for _, r := range t.records { // as they are now: they get fewer
+			if t.held == 0 {
+				break
+			}
+			if !t.holds(r) {
+				continue
+			}
+			s.loose(r)
+			r.lane.again.push(r)
+			r.lane.owner.changed(r.lane)
+			s.place(r.lane.owner, now)
+		}
 	}
 }
 
@@ -178,6 +180,7 @@ func (s *Store) Extend(ctx context.Context, leases []webhook.Lease, lease time.D
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
+	t := s.leases.begin(later(now, lease))
 	var stale []int
 	for i, of := range leases {
 		_, r := s.claimed(of.ID, of.Token)
@@ -186,19 +189,26 @@ func (s *Store) Extend(ctx context.Context, leases []webhook.Lease, lease time.D
 			continue
 		}
 		s.loose(r)
-		r.due = later(now, lease)
-		s.hold(r)
+		s.hold(r, t)
 		s.place(r.lane.owner, now)
 	}
+	s.leases.complete(t)
 	return stale, nil
 }
+
+// token names the latest claim of r. Its upper half is the number of r where the
+// claim knew it: who settles is spared the search.
+func (r *record) token() int64 { return int64(r.ahead)<<32 | int64(r.claims) }
 
 // claimed returns the Running delivery whose latest claim has this token, and
 // its number; nil when there is none.
 func (s *Store) claimed(id string, token int64) (uint32, *record) {
-	n := s.number(id)
-	r := s.numbered(n)
-	if r == nil || r.state != webhook.Running || int64(r.claims) != token {
+	n := uint32(token >> 32) //nolint:gosec // both halves are of 32 bits
+	if n == 0 {
+		n = s.number(id)
+	}
+	r := s.records.find(n)
+	if r == nil || r.id != id || r.state != webhook.Running || r.claims != uint32(token) { //nolint:gosec // see above
 		return 0, nil
 	}
 	return n, r

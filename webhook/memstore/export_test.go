@@ -3,6 +3,7 @@ package memstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/outhook/outhook/webhook"
 )
@@ -11,7 +12,7 @@ import (
 func (s *Store) Check() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &checker{s: s, now: s.now(), refs: make(map[*lanes]int32), leased: make(map[*lanes]int32), msgs: make(map[*message][2]int32)}
+	c := &checker{s: s, now: s.now(), refs: make(map[*lanes]int32), leased: make(map[*lanes]int32), held: make(map[uint32]int), msgs: make(map[*message][2]int32)}
 	s.book.before(s.book.next, 1<<30, func(r *record) bool {
 		c.record(r)
 		return true
@@ -30,6 +31,7 @@ type checker struct {
 	deduped       int
 	attempts      int
 	refs, leased  map[*lanes]int32
+	held          map[uint32]int
 	msgs          map[*message][2]int32
 	bytes, opened int
 	errs          []error
@@ -67,7 +69,9 @@ func (c *checker) record(r *record) {
 	case r.is(leased):
 		n[1]++
 		c.leased[l]++
-		c.want("the lease of "+r.id, c.s.leases.items[r.place-1], r)
+		c.held[r.place]++
+		t := c.s.leases.terms[r.place]
+		c.want("the term of "+r.id, slices.Contains(t.records, r) && t.place > 0 && t.until == r.due, true)
 	case !r.is(fresh):
 		n[1]++
 		c.want("the place of "+r.id, r.lane.again.items[r.place-1], r)
@@ -96,7 +100,7 @@ func (c *checker) totals() {
 	c.want("open", s.open, c.all-c.final)
 	c.want("ended", s.ended.len(), c.final)
 	c.want("attempts", s.attempts.size, c.attempts)
-	inOrder(c, "leases", &s.leases)
+	c.leases(&s.leases)
 	inOrder(c, "asleep", &s.asleep)
 }
 
@@ -105,6 +109,28 @@ func inOrder[T member[T]](c *checker, what string, h *heap[T]) {
 		c.want(what+" out of order", x.before(h.items[max(i-1, 0)/2]) && i > 0, false)
 		c.want("a place in "+what, int(*x.slot()), i+1)
 	}
+}
+
+// leases checks that each term knows what it holds, and is where it belongs.
+func (c *checker) leases(ls *leases) {
+	inOrder(c, "terms", &ls.byEnd)
+	total := 0
+	for i, t := range ls.terms {
+		if t == nil {
+			c.want(fmt.Sprintf("term %d is there", i), i == 0 || slices.Contains(ls.spare, uint32(i)), true)
+			continue
+		}
+		n := c.held[t.number]
+		total += n
+		name := fmt.Sprintf("term %d ", i)
+		c.want(name+"is called", t.number, uint32(i))
+		c.want(name+"holds", t.held, n)
+		c.want(name+"waits for its end", t.place > 0, n > 0)
+		c.want(name+"is spare", slices.Contains(ls.spare, t.number), n == 0)
+		c.want(name+"has records", len(t.records) > 0, n > 0)
+	}
+	c.want("leases", ls.size, total)
+	c.want("terms with and without leases", 1+ls.byEnd.len()+len(ls.spare), max(len(ls.terms), 1))
 }
 
 // endpoints checks that all lanes are where they belong.
@@ -140,7 +166,7 @@ func (c *checker) endpoints() {
 			}
 		}
 	}
-	c.want("open", c.s.open, waiting+c.s.leases.len())
+	c.want("open", c.s.open, waiting+c.s.leases.size)
 }
 
 func (c *checker) lane(ln *lane) int {

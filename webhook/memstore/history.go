@@ -283,14 +283,14 @@ func (s *Store) Counts(ctx context.Context) (webhook.Counts, error) {
 	s.expire(now)
 	oldest := now
 	for l := s.ready.front; l != nil; l = l.next {
-		oldest = min(oldest, l.first().top().due)
+		oldest = min(oldest, l.first().due())
 	}
 	for _, l := range s.asleep.items {
 		if l.wake <= now {
-			oldest = min(oldest, l.first().top().due)
+			oldest = min(oldest, l.first().due())
 		}
 	}
-	running := s.leases.len()
+	running := s.leases.size
 	return webhook.Counts{Pending: s.open - running, Running: running, Oldest: duration(now - oldest)}, nil
 }
 

@@ -7,27 +7,34 @@ type lane struct {
 	key     string
 	front   uint32        // the first that was never claimed, in the order of Enqueue; zero for none
 	back    uint32        // the last of these
-	again   heap[*record] // claimed before
+	again   heap[*record] // claimed before, so that their numbers are not at hand
 	place   uint32        // among its owner's ordered lanes that are ready
 	ordered bool
 	busy    bool // ordered, and its first delivery is under lease
 }
 
 func (l *lane) slot() *uint32       { return &l.place }
-func (l *lane) before(o *lane) bool { return l.top().due < o.top().due }
+func (l *lane) before(o *lane) bool { return l.due() < o.due() }
 
 func (l *lane) empty() bool { return l.again.len() == 0 && l.front == 0 }
 
-// top returns the delivery that is first; the lane is not empty.
-func (l *lane) top() *record {
+// top returns the delivery that is first, and its number where it was never
+// claimed, else zero; the lane is not empty.
+func (l *lane) top() (uint32, *record) {
 	if l.front == 0 {
-		return l.again.top()
+		return 0, l.again.top()
 	}
 	first := l.owner.records.at(l.front)
 	if l.again.len() > 0 && l.again.top().before(first) {
-		return l.again.top()
+		return 0, l.again.top()
 	}
-	return first
+	return l.front, first
+}
+
+// due is when the first delivery is due; the lane is not empty.
+func (l *lane) due() int64 {
+	_, r := l.top()
+	return r.due
 }
 
 // push lets r, whose number is n and which was never claimed, wait in l.
@@ -123,7 +130,7 @@ func (l *lanes) wakes() (int64, bool) {
 	if first == nil {
 		return 0, false
 	}
-	due := first.top().due
+	due := first.due()
 	if st := l.standing; st != nil {
 		if st.probe && l.leased > 0 {
 			return 0, false

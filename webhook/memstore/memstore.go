@@ -109,18 +109,17 @@ type Store struct {
 	byDedup  index[uint32]   // records that have one, by endpoint and Dedup
 	messages index[*message] // by id
 	lanes    index[*lanes]   // by the id of the endpoint
-	leases   heap[*record]   // by their ends
-	asleep   heap[*lanes]    // endpoints, by when something is due
-	ready    ring            // endpoints with something due, in turn
-	idle     ring            // endpoints without deliveries that have a standing
+	leases   leases
+	asleep   heap[*lanes] // endpoints, by when something is due
+	ready    ring         // endpoints with something due, in turn
+	idle     ring         // endpoints without deliveries that have a standing
 	book     book
 	ended    deque // in the order in which they ended
 	attempts attemptList
-	open     int       // deliveries that are not final
-	bytes    int       // of all bodies
-	openSize int       // of the bodies of messages with open deliveries
-	mark     uint64    // of the latest Claim or Settle
-	chosen   []*record // what a Claim works with, kept for the next
+	open     int    // deliveries that are not final
+	bytes    int    // of all bodies
+	openSize int    // of the bodies of messages with open deliveries
+	mark     uint64 // of the latest Claim or Settle
 
 	policy unique.Handle[string] // of the latest delivery: most have the same
 }

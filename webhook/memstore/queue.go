@@ -136,6 +136,7 @@ func (s *Store) insert(b *webhook.Batch, now int64) []webhook.Existing {
 			existing = append(existing, webhook.Existing{Index: i, ID: r.id})
 		}
 	}
+	taking.end(s)
 	s.trim()
 	return existing
 }

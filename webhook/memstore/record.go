@@ -18,11 +18,11 @@ type record struct {
 	created  int64
 	due      int64  // when it is due; when the lease ends; when it ended
 	seq      uint64 // in the order of Enqueue
-	claims   uint32 // the token of the latest claim
+	claims   uint32 // in its token
 	attempts int32
 	body     int32
-	place    uint32 // in the heap that holds it; while it is fresh, who is behind it in its lane
-	ahead    uint32 // while it is fresh, who is before it in its lane
+	place    uint32 // in the heap that holds it; while it is fresh, who is behind it in its lane; while it is leased, its term
+	ahead    uint32 // while it is fresh, who is before it in its lane; while it is leased, its own number if that was known
 	state    webhook.State
 	flags    flags
 }
@@ -37,7 +37,7 @@ type extra struct {
 type flags uint8
 
 const (
-	leased     flags = 1 << iota // in the heap of leases
+	leased     flags = 1 << iota // in a term
 	fresh                        // in its lane, and never claimed
 	unsure                       // an attempt before this one ended with its lease
 	eventDedup                   // its Dedup is the message's EventID
@@ -57,10 +57,10 @@ func (r *record) is(f flags) bool { return r.flags&f != 0 }
 
 func (r *record) slot() *uint32 { return &r.place }
 
-// before orders leases by their ends, ordered lanes in the order of Enqueue
-// and all others by the time at which they are due.
+// before orders ordered lanes in the order of Enqueue, and all others by the
+// time at which they are due.
 func (r *record) before(o *record) bool {
-	if r.lane.ordered && !r.is(leased) {
+	if r.lane.ordered {
 		return r.seq < o.seq
 	}
 	return r.due < o.due || r.due == o.due && r.seq < o.seq
