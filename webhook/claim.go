@@ -32,7 +32,7 @@ func (o *outage) next() time.Duration {
 // claimLoop claims until ctx ends. A full claim is followed by the next at
 // once; after an empty one it waits for a wake-up or the poll interval.
 func (d *Dispatcher) claimLoop(ctx context.Context) {
-	c := &claimer{perEndpoint: 4 * firstCredit}
+	c := &claimer{perEndpoint: firstCredit}
 	d.lanes.claims(true)
 	defer d.lanes.claims(false)
 	for ctx.Err() == nil {
@@ -106,14 +106,12 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 	if err != nil {
 		return false, err
 	}
-	more = len(claimed) > 0 && (c.adapt(claimed, req) || len(claimed) >= limit)
-	refused := 0
-	if len(claimed) > 0 {
-		if refused, err = d.receive(ctx, claimed, start); err != nil {
-			return false, errEndpoints
-		}
+	in, err := d.receive(ctx, claimed, start)
+	if err != nil {
+		return false, errEndpoints
 	}
-	d.lanes.saw(!more && refused == 0 && !cut(claimed, req.MaxBytes))
+	more = len(claimed) > 0 && (c.adapt(claimed, req, in) || len(claimed) >= limit)
+	d.lanes.saw(!more && len(in.refused) == 0 && !cut(claimed, req.MaxBytes))
 	return more, nil
 }
 
@@ -129,29 +127,48 @@ func cut(claimed []Claimed, maxBytes int) bool {
 	return n > maxBytes/2
 }
 
+// intake is what became of a claim in the lanes.
+type intake struct {
+	refused []*job // due again, since their lanes had no credit for them
+	credit  int    // the most that one of their lanes has
+}
+
 // adapt sets how much of one endpoint the next claim takes: more while an
-// endpoint fills its share and the claim is not full, less while many share.
-func (c *claimer) adapt(claimed []Claimed, req Claim) (capped bool) {
+// endpoint fills its share, the claim is not full and a lane has credit for it,
+// less while many share, or where much is refused and no lane took all of its
+// share. What is refused was claimed in vain, and costs the store as much as what
+// is sent; but a fast receiver is not to wait for that.
+func (c *claimer) adapt(claimed []Claimed, req Claim, in intake) (capped bool) {
 	counts := make(map[string]int)
 	most := 0
 	for i := range claimed {
 		counts[claimed[i].Delivery.EndpointID]++
 		most = max(most, counts[claimed[i].Delivery.EndpointID])
 	}
-	switch {
-	case most >= req.PerEndpoint && len(claimed) < req.Limit:
-		c.perEndpoint = min(c.perEndpoint*2, maxCredit)
-		return true
-	case len(counts)*c.perEndpoint > 4*req.Limit:
-		c.perEndpoint = max(c.perEndpoint/2, firstCredit)
+	capped = most >= req.PerEndpoint && len(claimed) < req.Limit
+	for _, j := range in.refused {
+		counts[j.d.EndpointID]--
 	}
-	return false
+	took := 0
+	for _, n := range counts {
+		took = max(took, n)
+	}
+	switch {
+	case 4*len(in.refused) > len(claimed) && took < req.PerEndpoint, !capped && len(counts)*c.perEndpoint > 4*req.Limit:
+		c.perEndpoint = max(c.perEndpoint/2, firstCredit)
+	case capped:
+		// Half of a lane's credit is free where it is not skipped.
+		c.perEndpoint = max(c.perEndpoint, min(4*c.perEndpoint, in.credit/2))
+	}
+	return capped
 }
 
 // receive turns claimed deliveries into jobs and lets them wait in their
-// lanes. What cannot be sent now is settled at once. It returns how many are due
-// again because their lanes had no room.
-func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.Time) (int, error) {
+// lanes. What cannot be sent now is settled at once.
+func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.Time) (intake, error) {
+	if len(claimed) == 0 {
+		return intake{}, nil
+	}
 	batch := make([]job, len(claimed))
 	ready := make([]*job, 0, len(claimed))
 	lookErr := d.lookAll(ctx, claimed)
@@ -170,11 +187,11 @@ func (d *Dispatcher) receive(ctx context.Context, claimed []Claimed, start time.
 			ready = append(ready, j)
 		}
 	}
-	refused, crowded := d.lanes.accept(d.hold(ready))
+	refused, crowded, credit := d.lanes.accept(d.hold(ready))
 	d.letGo(refused, 0)
 	d.letGo(crowded, lookAgain)
 	d.pool.Kick()
-	return len(refused), lookErr
+	return intake{refused: refused, credit: credit}, lookErr
 }
 
 // lookAll asks once for all endpoints of a claim that are not known afresh.

@@ -232,8 +232,9 @@ func (ls *lanes) add(j *job, limit, perLane, total int) (ready bool, refused str
 }
 
 // accept lets claimed jobs wait, and returns those for which their lanes have
-// no credit, and those that are one too many of those that wait for a trial.
-func (ls *lanes) accept(claimed []*job) (refused, crowded []*job) {
+// no credit, those that are one too many of those that wait for a trial, and the
+// most credit that one of their lanes has.
+func (ls *lanes) accept(claimed []*job) (refused, crowded []*job, credit int) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	now := time.Now()
@@ -250,7 +251,7 @@ func (ls *lanes) accept(claimed []*job) (refused, crowded []*job) {
 		ls.wait(l, j)
 	}
 	ls.press()
-	return refused, crowded
+	return refused, crowded, mostCredit(claimed, len(refused) > 0)
 }
 
 // wait puts a claimed job into l.

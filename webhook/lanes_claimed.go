@@ -20,6 +20,21 @@ func (ls *lanes) room(capacity int, skip []string) (int, []string) {
 	return capacity - ls.stored - ls.coming, skip
 }
 
+// mostCredit returns that of the lanes of jobs that were let in. Where all of
+// them went elsewhere, and none for want of credit, nothing is known of it.
+func mostCredit(jobs []*job, refused bool) int {
+	credit := 0
+	for _, j := range jobs {
+		if j.lane != nil {
+			credit = max(credit, j.lane.credit)
+		}
+	}
+	if credit == 0 && !refused {
+		return maxCredit
+	}
+	return credit
+}
+
 // shed takes claimed jobs out of the lanes that pick chooses.
 func (ls *lanes) shed(pick func(*lane) bool) (out []*job) {
 	ls.mu.Lock()
