@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/outhook/outhook/retry"
@@ -32,6 +33,9 @@ func (d *Dispatcher) flush() {
 		ctx, cancel = context.WithTimeout(ctx, drainGrace)
 		defer cancel()
 	}
+	// What others are about to add goes along: where all processors are busy, a
+	// batch is half as large again; where they are not, this costs nothing.
+	runtime.Gosched()
 	for batch := d.settles.take(); len(batch) > 0; batch = d.settles.take() {
 		d.writeBatch(ctx, batch)
 	}
