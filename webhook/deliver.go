@@ -220,17 +220,24 @@ func (d *Dispatcher) send(j *job, start time.Time) pace {
 // exchange renders, signs, posts and judges.
 func (d *Dispatcher) exchange(ctx context.Context, j *job, start time.Time) (Attempt, retry.Response) {
 	var r retry.Response
+	var header []payload.Header
 	x, err := d.render(ctx, j, start)
 	j.unsent = err != nil && !errors.Is(err, payload.ErrParam)
 	if err != nil {
 		r.Err = err
 	} else {
+		if j.stored || j.d.Inline != nil || d.cfg.Hooks.AttemptDone != nil {
+			// Now, while it is at hand: after the exchange half of its cost was to
+			// fetch it from memory. Else nobody looks at it.
+			header = x.shown(j.target)
+		}
 		r = d.post(ctx, j, x)
 	}
 	r.Attempt = j.d.Attempts
 	took := time.Since(start)
 	o, class := d.judge(ctx, j, r, err != nil)
 	a := d.record(j, start, took, r, o, class)
+	a.Header = header
 	if x == nil {
 		return a, r
 	}
@@ -239,9 +246,6 @@ func (d *Dispatcher) exchange(ctx context.Context, j *job, start time.Time) (Att
 		if a.Error != "" {
 			a.Error = string(m.MaskSent([]byte(a.Error), &x.req))
 		}
-	}
-	if j.stored || j.d.Inline != nil || d.cfg.Hooks.AttemptDone != nil {
-		a.Header = x.shown(j.target) // else nobody looks at it
 	}
 	if rej, ok := x.sign.(signer.Rejecter); ok && r.Status == http.StatusUnauthorized {
 		j.renewed = rej.Rejected(&x.req) || j.d.Attempts == 1
