@@ -35,9 +35,10 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (sqlcore.
 	return rows{Rows: r}, nil
 }
 
-// pipeline keeps back what has no result until something that has one is asked
-// for, and sends all of it in one round trip. An error of the former comes with
-// the latter; PostgreSQL runs nothing after it, nor lets the transaction commit.
+// pipeline keeps back what nobody waits for until something that has a result is
+// asked for, and sends all of it in one round trip. An error of the former comes
+// with the latter; PostgreSQL runs nothing after it, nor lets the transaction
+// commit.
 type pipeline struct {
 	conn conn
 	kept []statement
@@ -46,6 +47,7 @@ type pipeline struct {
 type statement struct {
 	text string
 	args []any
+	row  func(sqlcore.Rows) error // nil where it has no rows
 }
 
 // maxKept bounds what is kept back.
@@ -57,7 +59,16 @@ func (p *pipeline) later(text string, args ...any) {
 
 // Exec implements sqlcore.Querier.
 func (p *pipeline) Exec(ctx context.Context, query string, args ...any) error {
-	p.later(query, args...)
+	return p.keep(ctx, statement{text: query, args: args})
+}
+
+// QueryLater implements sqlcore.Pipeliner.
+func (p *pipeline) QueryLater(ctx context.Context, query string, args []any, row func(sqlcore.Rows) error) error {
+	return p.keep(ctx, statement{text: query, args: args, row: row})
+}
+
+func (p *pipeline) keep(ctx context.Context, s statement) error {
+	p.kept = append(p.kept, s)
 	if len(p.kept) < maxKept {
 		return nil
 	}
@@ -70,17 +81,15 @@ func (p *pipeline) Query(ctx context.Context, query string, args ...any) (sqlcor
 	if len(p.kept) == 0 {
 		return querier{p.conn}.Query(ctx, query, args...)
 	}
-	n := len(p.kept)
+	before := p.kept
 	p.later(query, args...)
 	results := p.send(ctx)
-	for range n {
-		if _, err := results.Exec(); err != nil {
-			return nil, errors.Join(err, unlike(results.Close(), err))
-		}
+	if _, err := finish(results, before); err != nil {
+		return nil, err
 	}
 	r, err := results.Query()
 	if err != nil {
-		return nil, errors.Join(err, unlike(results.Close(), err))
+		return nil, errors.Join(err, unlike(closeBatch(results), err))
 	}
 	return rows{Rows: r, batch: results}, nil
 }
@@ -93,18 +102,55 @@ func unlike(err, first error) error {
 	return err
 }
 
+// closeBatch closes results for good: where their last rows ended in an error, pgx
+// returns it from the first Close, and the connection is free after another one.
+func closeBatch(results pgx.BatchResults) error {
+	err := results.Close()
+	if again := results.Close(); err == nil {
+		err = again
+	}
+	return err
+}
+
 // flush sends what is kept back, and returns the tag of the last of it.
 func (p *pipeline) flush(ctx context.Context) (pgconn.CommandTag, error) {
-	n := len(p.kept)
+	sent := p.kept
 	results := p.send(ctx)
-	var tag pgconn.CommandTag
-	for range n {
-		var err error
-		if tag, err = results.Exec(); err != nil {
-			return tag, errors.Join(err, unlike(results.Close(), err))
+	tag, err := finish(results, sent)
+	if err != nil {
+		return tag, err
+	}
+	return tag, closeBatch(results)
+}
+
+// finish reads the results of what was sent, and returns the last one's tag. After
+// an error it has closed them all.
+func finish(results pgx.BatchResults, sent []statement) (tag pgconn.CommandTag, err error) {
+	for _, s := range sent {
+		if s.row == nil {
+			tag, err = results.Exec()
+		} else {
+			err = readRows(results, s.row)
+		}
+		if err != nil {
+			return tag, errors.Join(err, unlike(closeBatch(results), err))
 		}
 	}
-	return tag, results.Close()
+	return tag, nil
+}
+
+func readRows(results pgx.BatchResults, row func(sqlcore.Rows) error) error {
+	r, err := results.Query()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for r.Next() {
+		if err := row(rows{Rows: r}); err != nil {
+			return err
+		}
+	}
+	return r.Err()
 }
 
 func (p *pipeline) send(ctx context.Context) pgx.BatchResults { //nolint:ireturn // pgx has nothing else
@@ -112,7 +158,7 @@ func (p *pipeline) send(ctx context.Context) pgx.BatchResults { //nolint:ireturn
 	for _, s := range p.kept {
 		batch.Queue(s.text, s.args...)
 	}
-	p.kept = p.kept[:0]
+	p.kept = nil
 	return p.conn.SendBatch(ctx, &batch)
 }
 
@@ -128,6 +174,8 @@ func (d database) Exec(ctx context.Context, query string, args ...any) error {
 func (d database) Query(ctx context.Context, query string, args ...any) (sqlcore.Rows, error) { //nolint:ireturn // as sqlcore wants it
 	return querier{d.pool}.Query(ctx, query, args...)
 }
+
+var _ sqlcore.Pipeliner = (*pipeline)(nil)
 
 // Tx implements sqlcore.DB. Neither the beginning nor the end of the
 // transaction costs a round trip of its own.

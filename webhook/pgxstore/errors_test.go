@@ -3,6 +3,7 @@ package pgxstore_test
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,8 @@ func TestNoTransaction(t *testing.T) {
 // TestPipelineErrors breaks what is kept back, and wants the error, the
 // transaction undone and the connection whole.
 func TestPipelineErrors(t *testing.T) {
-	p := pool(t, place(t), func(c *pgxpool.Config) { c.MaxConns = 1 })
+	dsn := place(t)
+	p := pool(t, dsn, func(c *pgxpool.Config) { c.MaxConns = 1 })
 	tables(t, p)
 	ctx := context.Background()
 	s := open(t, p, pgxstore.Options{NotifyEvery: -1})
@@ -63,9 +65,32 @@ func TestPipelineErrors(t *testing.T) {
 		}
 		return got
 	}
+	for _, change := range []string{
+		"ALTER TABLE outhook_queue RENAME COLUMN ready TO mislaid",    // within
+		"ALTER TABLE outhook_queue RENAME COLUMN unsure TO mislaid",   // within, in what is asked for last
+		"ALTER TABLE outhook_message RENAME COLUMN bodies TO mislaid", // with the commit
+	} {
+		if _, err := p.Exec(ctx, change); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Claim(ctx, webhook.Claim{Limit: 1, Lease: time.Minute}); err == nil || !strings.Contains(err.Error(), "does not exist") || len(got) > 0 {
+			t.Errorf("%s: Claim = %d deliveries, %v, want none and the missing column", change, len(got), err)
+		}
+		words := strings.Fields(change) // 5 and 7 are the names
+		if _, err := p.Exec(ctx, strings.Join([]string{"ALTER TABLE", words[2], "RENAME COLUMN", words[7], "TO", words[5]}, " ")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;" +
+		"CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON outhook_queue EXECUTE FUNCTION refuse()"
+	admin(t, dsn, refused) // as it runs
+	if got, err := s.Claim(ctx, webhook.Claim{Limit: 1, Lease: time.Minute}); err == nil || !strings.Contains(err.Error(), "refused") || len(got) > 0 {
+		t.Errorf("Claim = %d deliveries, %v, want none and that it is refused", len(got), err)
+	}
+	admin(t, dsn, "DROP FUNCTION refuse CASCADE")
 	got := claim()
-	if len(got) != 1 {
-		t.Fatalf("Claim returned %d deliveries, want 1", len(got))
+	if len(got) != 1 || got[0].Delivery.Attempts != 1 || got[0].Expired {
+		t.Fatalf("Claim = %+v, want one delivery, as if nobody had claimed it before", got)
 	}
 	for _, change := range []string{
 		"ALTER TABLE outhook_final RENAME TO mislaid",   // within
@@ -88,11 +113,68 @@ func TestPipelineErrors(t *testing.T) {
 			t.Errorf("%s: the delivery is %v, %v, want it running still", change, d, err)
 		}
 	}
+	admin(t, dsn, refused)
+	if _, err := s.Settle(ctx, settlements(got)); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("Settle = %v, want that it is refused", err)
+	}
+	admin(t, dsn, "DROP FUNCTION refuse CASCADE")
 	if res, err := s.Settle(ctx, settlements(got)); err != nil || len(res.Stale) > 0 {
 		t.Errorf("Settle = %v, %v, want it done", res, err)
 	}
 	if n := p.Stat().NewConnsCount(); n != 1 {
 		t.Errorf("the pool opened %d connections, want 1: an error must not cost one", n)
+	}
+}
+
+// slow is a connection that brings 200 bytes a millisecond.
+type slow struct{ net.Conn }
+
+// Read implements net.Conn.
+func (c slow) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p[:min(len(p), 10_000)])
+	time.Sleep(time.Duration(n) * 5 * time.Microsecond)
+	return n, err
+}
+
+// TestClaimCutOff ends a claim while its bodies are on their way: nothing was
+// claimed, and others find it.
+func TestClaimCutOff(t *testing.T) {
+	dsn := place(t)
+	p := pool(t, dsn, nil)
+	tables(t, p)
+	ctx := context.Background()
+	s := open(t, p, pgxstore.Options{NotifyEvery: -1})
+	for _, id := range []string{"1", "2", "3"} {
+		b := batch(id, "e")
+		b.Message.Bodies[0].Data = make([]byte, 100_000)
+		if _, err := s.Enqueue(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	far := open(t, pool(t, dsn, func(c *pgxpool.Config) {
+		c.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return slow{conn}, err
+		}
+	}), pgxstore.Options{NotifyEvery: -1})
+	short, cancel := context.WithTimeout(ctx, 700*time.Millisecond)
+	defer cancel()
+	if got, err := far.Claim(short, webhook.Claim{Limit: 9, Lease: time.Minute}); err == nil {
+		t.Fatalf("Claim brought %d deliveries, so that this shows nothing", len(got))
+	}
+	var got []webhook.Claimed
+	waitFor(t, "a claim of what nobody has", func() bool { // the server has to hear of the end first
+		var err error
+		got, err = s.Claim(ctx, webhook.Claim{Limit: 9, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(got) == 3
+	})
+	for _, c := range got {
+		if c.Expired || c.Delivery.Attempts != 1 {
+			t.Errorf("the claim that was cut off counts: %+v", c.Delivery)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/outhook/outhook/webhook/internal/sqlcore"
 )
 
 // ErrDeaf says that notifications do not reach this process, as behind a pooler
@@ -156,6 +158,7 @@ func (s *Store) hear(ctx context.Context, c *pgx.Conn, wake func()) error {
 		cancel()
 		switch {
 		case err == nil:
+			sqlcore.Expect(s.core)
 			wake()
 			again = true
 		case !late || ctx.Err() != nil:

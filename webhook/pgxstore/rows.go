@@ -78,5 +78,5 @@ func (r rows) Close() error {
 	if r.batch == nil {
 		return nil
 	}
-	return r.batch.Close()
+	return closeBatch(r.batch)
 }

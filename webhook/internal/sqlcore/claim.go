@@ -2,8 +2,6 @@ package sqlcore
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"math"
 	"time"
 
@@ -24,34 +22,41 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, 
 	if err := s.sweepNow(ctx); err != nil {
 		return nil, s.wrap("claim", err)
 	}
-	if !s.busy.Load() {
+	calm := !s.busy.Load()
+	if !s.expected.Swap(false) && calm {
 		due, err := s.peek(ctx)
 		if err != nil || !due {
 			return nil, s.wrap("claim", err)
 		}
 	}
-	claimed, crowded, err := s.claimPatiently(ctx, &c)
+	claimed, crowded, err := s.claimPatiently(ctx, &c, calm)
 	s.busy.Store(err == nil && (len(claimed) > 0 || crowded))
 	return claimed, s.wrap("claim", err)
 }
+
+// Expect tells s that its next claim will find something, and need not peek. It is
+// no method, since hosts see those.
+func Expect(s *Store) { s.expected.Store(true) }
 
 // patience is how long a claim tries where other claims hold all lanes whose
 // turn has come. They let go of them within milliseconds; to wait for the lock
 // of one would be to stand in a line, and after it in that of the next.
 const patience = 100 * time.Millisecond
 
-func (s *Store) claimPatiently(ctx context.Context, c *webhook.Claim) (claimed []webhook.Claimed, crowded bool, err error) {
+func (s *Store) claimPatiently(ctx context.Context, c *webhook.Claim, calm bool) ([]webhook.Claimed, bool, error) {
 	begin := time.Now()
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		var v *visitor
 		err := s.update(ctx, func(q Querier) error {
-			var err error
-			v := &visitor{s: s, q: q, c: c}
-			claimed, err = v.run(ctx)
-			crowded = v.crowded
-			return err
+			v = &visitor{s: s, q: q, c: c, calm: calm}
+			return v.run(ctx)
 		})
-		if err != nil || len(claimed) > 0 || !crowded || time.Since(begin)+wait > patience {
-			return claimed, crowded, err
+		if err != nil {
+			return nil, false, err
+		}
+		claimed := v.claimed()
+		if len(claimed) > 0 || !v.crowded || time.Since(begin)+wait > patience {
+			return claimed, v.crowded, nil
 		}
 		if err := pause(ctx, wait); err != nil {
 			return nil, false, err
@@ -110,12 +115,19 @@ type visitor struct {
 	c   *webhook.Claim
 	now int64
 
+	calm    bool // the claim before found nothing
+	ahead   ahead
 	room    int // in bytes
 	full    bool
 	crowded bool // others hold all lanes whose turn has come
 	chosen  []candidate
 	demoted []int64
 	cold    map[string]bool // endpoints that others may have relied upon
+
+	// What is leased, which is there when the transaction has ended.
+	leased   leases
+	found    []*record // of the chosen, nil for what somebody else was at
+	messages map[string]storedMessage
 }
 
 // visit is a lane's turn.
@@ -128,23 +140,22 @@ type visit struct {
 	empty bool
 }
 
-func (v *visitor) run(ctx context.Context) ([]webhook.Claimed, error) {
+func (v *visitor) run(ctx context.Context) error {
 	v.room, v.cold = v.c.MaxBytes, map[string]bool{}
 	marks, err := v.begin(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := v.intake(ctx, marks); err != nil {
-		return nil, err
+		return err
 	}
 	if err := v.rounds(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	claimed, err := v.lease(ctx)
-	if err != nil {
-		return nil, err
+	if err := v.lease(ctx); err != nil {
+		return err
 	}
-	return claimed, v.farewell(ctx)
+	return v.farewell(ctx)
 }
 
 func (s *Store) clock(ctx context.Context, q Querier) (int64, error) {
@@ -230,142 +241,4 @@ func (v *visitor) takeOne(w *visit) bool {
 	}
 	w.taken++
 	return true
-}
-
-// leases is what a lease writes: the same token for all that is claimed, since
-// it tells claims apart, not deliveries.
-type leases struct {
-	token  int64
-	seqs   []int64
-	unsure []bool // an earlier claim of it ended without an answer
-}
-
-// lease marks the chosen rows as running and reads what belongs to them.
-func (v *visitor) lease(ctx context.Context) ([]webhook.Claimed, error) {
-	if len(v.chosen) == 0 {
-		return nil, nil
-	}
-	if err := v.lock(ctx); err != nil {
-		return nil, err
-	}
-	rows := leases{token: newToken(), seqs: make([]int64, len(v.chosen)), unsure: make([]bool, len(v.chosen))}
-	order := make(map[int64]int, len(v.chosen))
-	for i, r := range v.chosen {
-		rows.seqs[i] = r.seq
-		rows.unsure[i] = r.unsure != 0 || r.state == int64(webhook.Running)
-		order[r.seq] = i
-	}
-	found := make([]*record, len(v.chosen))
-	d := record{state: number{null: true}} // one row after the other
-	columns := d.openColumns()
-	err := v.writeLease(ctx, &rows, func(r Rows) error {
-		if err := r.Scan(columns...); err != nil {
-			return err
-		}
-		if i, ok := order[d.seq.v]; ok {
-			one := d
-			found[i] = &one
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return v.claimed(ctx, found, &rows)
-}
-
-// writeLease writes the rows and reads the deliveries.
-func (v *visitor) writeLease(ctx context.Context, rows *leases, keep func(Rows) error) error {
-	if v.s.d == PostgreSQL {
-		var seqs, unsure array
-		for i := range rows.seqs {
-			seqs.number(rows.seqs[i])
-			unsure.flag(rows.unsure[i])
-		}
-		return each(ctx, v.q, v.s.st.lease, []any{v.until(), rows.token, seqs.text(), unsure.text(), v.now}, keep)
-	}
-	var unsure []int64
-	for i, seq := range rows.seqs {
-		if rows.unsure[i] {
-			unsure = append(unsure, seq)
-		}
-	}
-	if err := write(ctx, v.s, v.q, v.s.st.doubt, unsure); err != nil {
-		return err
-	}
-	all := seqs(rows.seqs)
-	var err error
-	if v.s.d == SQLite {
-		err = repeat(ctx, v.q, v.s.st.lease, len(rows.seqs), func(i int) []any { return []any{rows.seqs[i], v.until(), rows.token} })
-	} else {
-		err = v.q.Exec(ctx, v.s.st.lease, all, v.until(), rows.token)
-	}
-	if err != nil {
-		return err
-	}
-	return each(ctx, v.q, v.s.st.leased, []any{all}, keep)
-}
-
-// lock leaves out what somebody else is at, where the lease itself cannot.
-func (v *visitor) lock(ctx context.Context) error {
-	if v.s.d != MySQL {
-		return nil
-	}
-	free := map[int64]bool{}
-	ids := make([]int64, len(v.chosen))
-	for i, r := range v.chosen {
-		ids[i] = r.seq
-	}
-	err := each(ctx, v.q, v.s.st.lockRows, []any{seqs(ids), v.now}, func(r Rows) error {
-		var seq number
-		err := r.Scan(&seq)
-		free[seq.v] = true
-		return err
-	})
-	chosen := v.chosen[:0]
-	for _, r := range v.chosen {
-		if free[r.seq] {
-			chosen = append(chosen, r)
-		}
-	}
-	v.chosen = chosen
-	return err
-}
-
-func (v *visitor) until() int64 { return later(v.now, max(v.c.Lease, time.Microsecond)) }
-
-// claimed puts deliveries and messages together.
-func (v *visitor) claimed(ctx context.Context, found []*record, rows *leases) ([]webhook.Claimed, error) {
-	var ids []string
-	known := map[string]bool{}
-	for _, d := range found {
-		if d != nil && !known[string(d.message)] {
-			known[string(d.message)] = true
-			ids = append(ids, string(d.message))
-		}
-	}
-	messages, err := v.s.readMessages(ctx, v.q, ids)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]webhook.Claimed, 0, len(found))
-	for i, d := range found {
-		if d == nil {
-			continue
-		}
-		delivery, err := d.delivery()
-		delivery.State = webhook.Running
-		m := messages[string(d.message)]
-		out = append(out, webhook.Claimed{
-			Delivery: delivery, Message: m.Message, Token: rows.token,
-			Age: span(v.now - d.created.v), Expired: rows.unsure[i], Err: v.s.wrap("claim", damage(err, m, delivery.Body)),
-		})
-	}
-	return out, nil
-}
-
-func newToken() int64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, as documented
-	return int64(binary.LittleEndian.Uint64(b[:]) >> 1)
 }

@@ -74,6 +74,15 @@ type Repeater interface {
 	ExecEach(ctx context.Context, query string, n int, args func(i int) []any) error
 }
 
+// Pipeliner is a Querier that can keep a query back, which then has no round trip
+// of its own.
+type Pipeliner interface {
+	// QueryLater runs a query with the next one or with the commit, and calls row
+	// for each of its rows before that one returns. An error of row's may come
+	// when all is committed.
+	QueryLater(ctx context.Context, query string, args []any, row func(Rows) error) error
+}
+
 func repeat(ctx context.Context, q Querier, query string, n int, args func(i int) []any) error {
 	r, ok := q.(Repeater)
 	if !ok {
@@ -120,8 +129,9 @@ type Store struct {
 	name string // of the package that its user knows
 	st   *statements
 
-	busy    atomic.Bool // whether a claim will find something, as far as is known
-	matches matches
+	busy     atomic.Bool // the last claim found something
+	expected atomic.Bool // the next one will: something was stored since
+	matches  matches
 
 	mu        sync.Mutex
 	swept     time.Time // when a claim last called sweep
@@ -234,6 +244,15 @@ func each(ctx context.Context, q Querier, query string, args []any, f func(r Row
 		return err
 	}
 	return rows.Close()
+}
+
+// eachLater is each for a query whose rows nobody needs before the transaction
+// has ended.
+func eachLater(ctx context.Context, q Querier, query string, args []any, f func(r Rows) error) error {
+	if p, ok := q.(Pipeliner); ok {
+		return p.QueryLater(ctx, query, args, f)
+	}
+	return each(ctx, q, query, args, f)
 }
 
 // wrap names the package and the operation in an error.

@@ -31,7 +31,7 @@ func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 		for try := 1; ; try++ {
 			found, err = s.enqueue(ctx, s.db, p)
 			if err == nil && Left(batches) {
-				s.busy.Store(true) // the next claim need not peek
+				Expect(s)
 			}
 			if err == nil || try == maxTries || !s.d.transient(err) {
 				return found, s.wrap("enqueue", err)

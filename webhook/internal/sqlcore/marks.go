@@ -120,6 +120,7 @@ func (v *visitor) wake(ctx context.Context, turns map[string]int64) error {
 	for e, due := range turns {
 		rows = append(rows, turnRow{E: e, Due: due})
 	}
+	v.expect(rows)
 	arg, err := list(rows)
 	if err != nil {
 		return err

@@ -110,28 +110,41 @@ func damage(err error, m storedMessage, body int) error {
 }
 
 func (s *Store) readMessages(ctx context.Context, q Querier, ids []string) (map[string]storedMessage, error) {
-	found := make(map[string]storedMessage, len(ids))
+	m := newMessages(len(ids))
 	if len(ids) == 0 {
-		return found, nil
+		return m.found, nil
 	}
-	var decoder bodiesDecoder
-	var id, kind, event, source, bodies text // of one row after the other
-	var happened number
-	err := each(ctx, q, s.st.messages, []any{s.idsOf(ids)}, func(r Rows) error {
-		var data []byte // not a blob, which would be copied once more
-		if err := r.Scan(&id, &kind, &happened, &event, &source, &bodies, &data); err != nil {
-			return err
-		}
-		m := &webhook.Message{ID: string(id), Type: string(kind), Time: at(happened.v), EventID: string(event), Source: string(source)}
-		list, err := decoder.decode(string(bodies), data)
-		if err != nil {
-			err = fmt.Errorf("the stored message %q does not decode: %w", m.ID, err)
-		}
-		m.Bodies = list
-		found[m.ID] = storedMessage{Message: m, err: err}
-		return nil
-	})
-	return found, err
+	return m.found, each(ctx, q, s.st.messages, []any{s.idsOf(ids)}, m.keep)
+}
+
+// messages are what a query finds, by id.
+type messages struct {
+	found   map[string]storedMessage
+	decoder bodiesDecoder
+
+	id, kind, event, source, bodies text // of one row after the other
+	happened                        number
+}
+
+func newMessages(most int) *messages {
+	return &messages{found: make(map[string]storedMessage, most)}
+}
+
+func (ms *messages) keep(r Rows) error {
+	var data []byte // not a blob, which would be copied once more
+	if err := r.Scan(&ms.id, &ms.kind, &ms.happened, &ms.event, &ms.source, &ms.bodies, &data); err != nil {
+		return err
+	}
+	m := &webhook.Message{
+		ID: string(ms.id), Type: string(ms.kind), Time: at(ms.happened.v), EventID: string(ms.event), Source: string(ms.source),
+	}
+	list, err := ms.decoder.decode(string(ms.bodies), data)
+	if err != nil {
+		err = fmt.Errorf("the stored message %q does not decode: %w", m.ID, err)
+	}
+	m.Bodies = list
+	ms.found[m.ID] = storedMessage{Message: m, err: err}
+	return nil
 }
 
 // idsOf encodes ids as readMessages and settler.lock ask for them.

@@ -15,7 +15,7 @@ type statements struct {
 	peek, marks, promoteRead, promote, markLanes, markCheck, marksGone string
 	lanes, laneRows, probes, demote, lockRows, doubt, lease, leased    string
 	skip                                                               string // the end of lanes
-	messages, lanesDone, lanesGone, sweep                              string
+	messages, messagesOf, lanesDone, lanesGone, sweep                  string
 
 	// Settle, Cancel, Extend, Park.
 	settleOnce                                                                                          string // PostgreSQL only
@@ -101,7 +101,7 @@ func (st *statements) all() []*string {
 		&st.version, &st.clock, &st.begin, &st.enqueue, &st.enqueueOne, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
 		&st.heads, &st.awake, &st.newQueue, &st.closed, &st.newTaken, &st.taken, &st.newMarks, &st.newEnds, &st.peek, &st.marks,
 		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes, &st.skip,
-		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.doubt, &st.lease, &st.leased, &st.messages, &st.lanesDone,
+		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.doubt, &st.lease, &st.leased, &st.messages, &st.messagesOf, &st.lanesDone,
 		&st.lanesGone, &st.sweep, &st.settleOnce, &st.settling, &st.again, &st.unqueue, &st.newEndsAlike, &st.attempt, &st.newAttempt, &st.laneState,
 		&st.laneMake, &st.laneLock, &st.laneSet, &st.cancel, &st.extendLock, &st.extend, &st.park, &st.parkMarks,
 		&st.delivery, &st.attempts, &st.message, &st.counts, &st.finals, &st.feedLock, &st.feedNew, &st.feedSet,

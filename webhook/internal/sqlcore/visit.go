@@ -62,45 +62,60 @@ func (v *visitor) pickBy(ctx context.Context, query string, args []any, most int
 		limit = ` LIMIT ` + placeholder(len(args)+1) + `::bigint`
 	}
 	var visits []*visit
-	err := each(ctx, v.q, query+limit+" "+lock, append(args, int64(most)), func(r Rows) error {
+	keep := func(r Rows) error {
 		l, err := scanLane(r)
 		visits = append(visits, &visit{lane: l})
 		return err
-	})
+	}
+	query += limit + " " + lock
+	args = append(args, int64(most))
+	if len(v.ahead.ids) == 0 {
+		err := each(ctx, v.q, query, args, keep)
+		return visits, err
+	}
+	if err := eachLater(ctx, v.q, query, args, keep); err != nil {
+		return nil, err
+	}
+	err := v.readAhead(ctx)
 	return visits, err
 }
 
 // read fills in the first rows of each lane.
 func (v *visitor) read(ctx context.Context, visits []*visit, most int) error {
-	by := make(map[string]*visit, len(visits))
-	ids := make([]string, 0, len(visits))
+	ids := make([]string, len(visits))
+	for i, w := range visits {
+		ids[i] = w.id
+	}
+	found, err := v.ahead.rows, error(nil)
+	if !v.ahead.all(ids) {
+		found, err = v.readRows(ctx, ids, most)
+	}
+	v.ahead.rows = nil // lanes that are locked later may have changed
 	for _, w := range visits {
-		by[w.id] = w
-		ids = append(ids, w.id)
-	}
-	var seq, state, unsure, ready, size, head number // of one row after the other
-	var id, name text
-	keep := func(r Rows) error {
-		err := r.Scan(&seq, &id, &name, &state, &unsure, &ready, &size, &head)
-		if w := by[string(id)]; w != nil {
-			w.rows = append(w.rows, candidate{
-				seq: seq.v, lane: string(name), state: state.v, unsure: unsure.v, ready: ready.v, size: size.v, head: head.v != 0,
-			})
-		}
-		return err
-	}
-	var err error
-	if v.s.d == MySQL {
-		err = v.readUnion(ctx, ids, most, keep)
-	} else {
-		err = each(ctx, v.q, v.s.st.laneRows, []any{names(ids), int64(most)}, keep)
-	}
-	for _, w := range visits {
+		w.rows = found[w.id]
 		slices.SortFunc(w.rows, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.ready, b.ready), cmp.Compare(a.seq, b.seq)) })
 		w.empty = len(w.rows) == 0
 		v.behead(w)
 	}
 	return err
+}
+
+// readRows reads at most so many of the first rows of each lane.
+func (v *visitor) readRows(ctx context.Context, ids []string, most int) (map[string][]candidate, error) {
+	found := make(map[string][]candidate, len(ids))
+	var seq, state, unsure, ready, size, head number // of one row after the other
+	var id, name text
+	keep := func(r Rows) error {
+		err := r.Scan(&seq, &id, &name, &state, &unsure, &ready, &size, &head)
+		found[string(id)] = append(found[string(id)], candidate{
+			seq: seq.v, lane: string(name), state: state.v, unsure: unsure.v, ready: ready.v, size: size.v, head: head.v != 0,
+		})
+		return err
+	}
+	if v.s.d == MySQL {
+		return found, v.readUnion(ctx, ids, most, keep)
+	}
+	return found, each(ctx, v.q, v.s.st.laneRows, []any{names(ids), int64(most)}, keep)
 }
 
 // readUnion is for MySQL and MariaDB, of which the latter has no LATERAL.
