@@ -3,6 +3,7 @@ package pgxstore_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -44,6 +45,61 @@ func TestEnqueueKeepsItsPlan(t *testing.T) {
 			}
 			if custom > 6 || generic+custom < n/2 {
 				t.Errorf("of %d Enqueues %d were planned each for itself, and %d not, want at most 6", n, custom, generic)
+			}
+		})
+	}
+}
+
+// TestClaimsKeepTheirPlans is the same for what brings a delivery from one state
+// to the next, one at a time and some.
+func TestClaimsKeepTheirPlans(t *testing.T) {
+	for _, each := range []int{1, 20} {
+		t.Run(fmt.Sprintf("%d at a time", each), func(t *testing.T) {
+			p := pool(t, place(t), func(c *pgxpool.Config) { c.MaxConns = 1 })
+			tables(t, p)
+			s := open(t, p, pgxstore.Options{NotifyEvery: time.Nanosecond})
+			const n = 30
+			for i := range n {
+				for k := range each {
+					if _, err := s.Enqueue(t.Context(), batch(fmt.Sprintf("p%d-%d", i, k), fmt.Sprintf("e%d", k%3))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var got []webhook.Claimed
+				for _, state := range []webhook.State{webhook.Pending, webhook.Delivered} {
+					var err error
+					if got, err = s.Claim(t.Context(), webhook.Claim{Limit: 100, Lease: time.Minute}); err != nil || len(got) != each {
+						t.Fatalf("Claim = %d deliveries, %v, want %d", len(got), err, each)
+					}
+					leases := make([]webhook.Lease, each)
+					items := settlements(got)
+					for i := range items {
+						leases[i] = webhook.Lease{ID: items[i].ID, Token: items[i].Token}
+						items[i].State, items[i].Attempt = state, &webhook.Attempt{Number: 1}
+					}
+					if stale, err := s.Extend(t.Context(), leases, time.Minute); err != nil || len(stale) > 0 {
+						t.Fatalf("Extend = %v, %v", stale, err)
+					}
+					if res, err := s.Settle(t.Context(), items); err != nil || len(res.Stale) > 0 {
+						t.Fatalf("Settle = %v, %v", res, err)
+					}
+				}
+			}
+			rows, err := p.Query(t.Context(), `SELECT statement, custom_plans FROM pg_prepared_statements WHERE custom_plans > 6`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var text string
+				var custom int
+				if err := rows.Scan(&text, &custom); err != nil {
+					t.Fatal(err)
+				}
+				t.Errorf("planned %d times, want at most 6: %s", custom, text)
+			}
+			if err := rows.Err(); err != nil {
+				t.Error(err)
 			}
 		})
 	}

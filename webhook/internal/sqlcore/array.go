@@ -8,11 +8,15 @@ import (
 // arrays is a table j made of PostgreSQL's arrays, an argument for each column,
 // which are as in Dialect.rows. The kind l is a text of which each line is a
 // row's; an empty one is null.
+//
+// In a SELECT of its own an array is not looked into by the planner, which would
+// find a plan for its length cheaper than the one it keeps, and plan each call.
 func arrays(columns ...string) string {
 	args, names := make([]string, len(columns)), make([]string, len(columns))
 	for i, c := range columns {
 		name, kind, _ := strings.Cut(c, " ")
-		args[i], names[i] = map[string]string{"i": "?::text::bigint[]", "t": "?::text::text[]", "l": `string_to_array(?::text, E'\n', '')`}[kind], name
+		arg := map[string]string{"i": "?::text::bigint[]", "t": "?::text::text[]", "l": `string_to_array(?::text, E'\n', '')`}[kind]
+		args[i], names[i] = "(SELECT "+arg+")", name
 	}
 	return `unnest(` + strings.Join(args, ", ") + `) AS j(` + strings.Join(names, ", ") + `)`
 }
