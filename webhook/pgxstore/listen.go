@@ -21,8 +21,9 @@ const (
 	// notifyText notifies within a transaction of somebody else's.
 	notifyText = `SELECT pg_notify($1, '')`
 	// notifyAlone is a transaction of its own, which nobody's data depend on.
-	// It does not wait for the disk while it has the lock.
-	notifyAlone = `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`
+	// It does not wait for the disk while it has the lock, nor long for the lock
+	// while somebody else's transaction waits for the disk or for a standby.
+	notifyAlone = `SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '100ms', true), pg_notify($1, $2)`
 
 	notifyTimeout = time.Second
 	// probeTimeout is how long a notification to itself may take.

@@ -155,6 +155,38 @@ func TestListenBeside(t *testing.T) {
 	}
 }
 
+// TestNotifyWaits has somebody hold what a notification needs: who enqueued waits
+// for it a little, and keeps the connection.
+func TestNotifyWaits(t *testing.T) {
+	dsn := place(t)
+	p := pool(t, dsn, func(c *pgxpool.Config) {
+		c.MaxConns = 1
+		c.ConnConfig.RuntimeParams["search_path"] += ",pg_catalog" // behind the schema of the test
+	})
+	tables(t, p)
+	ctx := context.Background()
+	s := open(t, p, pgxstore.Options{})
+	admin(t, dsn, "CREATE TABLE needed (); CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOCK TABLE needed; END $$")
+	holder, err := pool(t, dsn, nil).Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Rollback(ctx) //nolint:errcheck // it only ends here
+	if _, err := holder.Exec(ctx, "LOCK TABLE needed"); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := s.Enqueue(ctx, batch("1", "e")); err != nil {
+		t.Errorf("Enqueue = %v, want nil: it is stored, and others will poll", err)
+	}
+	if took := time.Since(start); took < 100*time.Millisecond || took > 900*time.Millisecond {
+		t.Errorf("Enqueue took %v, want the 100 ms that a notification may wait for a lock", took)
+	}
+	if n := p.Stat().NewConnsCount(); n != 1 {
+		t.Errorf("the pool opened %d connections, want 1: a notification in vain must not cost one", n)
+	}
+}
+
 func TestListenOff(t *testing.T) {
 	p := pool(t, place(t), nil)
 	tables(t, p)
