@@ -19,17 +19,18 @@ func (s *Store) Settle(ctx context.Context, items []webhook.Settlement) (webhook
 	if len(items) == 0 {
 		return webhook.Settled{}, ctx.Err()
 	}
-	var res webhook.Settled
-	err := s.update(ctx, func(q Querier) error {
-		w := &settler{s: s, q: q, items: items}
-		err := w.run(ctx)
-		res = webhook.Settled{Stale: w.stale, Failing: w.failing}
-		return err
-	})
+	w := &settler{s: s, items: items}
+	done, err := w.once(ctx)
+	if err == nil && !done {
+		err = s.update(ctx, func(q Querier) error {
+			w = &settler{s: s, q: q, items: items}
+			return w.run(ctx)
+		})
+	}
 	if err != nil {
 		return webhook.Settled{}, s.wrap("settle", err)
 	}
-	return res, nil
+	return webhook.Settled{Stale: w.stale, Failing: w.failing}, nil
 }
 
 // running is the row of an item that is not stale.
@@ -66,9 +67,6 @@ type tokenRow struct {
 }
 
 func (w *settler) run(ctx context.Context) error {
-	if done, err := w.once(ctx); err != nil || done {
-		return err
-	}
 	if err := w.lock(ctx); err != nil || len(w.rows) == 0 {
 		return err
 	}

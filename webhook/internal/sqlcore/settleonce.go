@@ -36,14 +36,17 @@ func (w *settler) once(ctx context.Context) (done bool, err error) {
 		rows.n.text(), rows.id.text(), rows.token.text(), rows.state.text(),
 		rows.reason.text(), rows.unsent.text(), rows.healthy.text(), string(rows.records),
 	}
-	valid := make([]bool, len(w.items))
-	lanes := false
-	err = each(ctx, w.q, w.s.st.settleOnce, args, func(r Rows) error {
-		var n, changes number
-		err := r.Scan(&n, &changes)
-		valid[n.v] = true
-		lanes = lanes || changes.v != 0
-		return err
+	var valid []bool
+	var lanes bool
+	err = w.s.update(ctx, func(q Querier) error {
+		valid, lanes = make([]bool, len(w.items)), false
+		return eachLater(ctx, q, w.s.st.settleOnce, args, func(r Rows) error {
+			var n, changes number
+			err := r.Scan(&n, &changes)
+			valid[n.v] = true
+			lanes = lanes || changes.v != 0
+			return err
+		})
 	})
 	if err != nil || lanes {
 		return false, err
