@@ -21,9 +21,13 @@ const (
 	// notifyText notifies within a transaction of somebody else's.
 	notifyText = `SELECT pg_notify($1, '')`
 	// notifyAlone is a transaction of its own, which nobody's data depend on.
-	// It does not wait for the disk while it has the lock, nor long for the lock
-	// while somebody else's transaction waits for the disk or for a standby.
-	notifyAlone = `SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '100ms', true), pg_notify($1, $2)`
+	// It does not wait for the disk while it has the lock, nor longer than it is
+	// told for the lock, while somebody else's transaction waits for the disk or
+	// for a standby.
+	notifyAlone = `SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', $3, true), pg_notify($1, $2)`
+
+	// Who dispatched waits for a lock less than who begins to listen.
+	notifyPatience, probePatience = "100ms", "900ms"
 
 	notifyTimeout = time.Second
 	// probeTimeout is how long a notification to itself may take.
@@ -56,7 +60,7 @@ func (s *Store) notify(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
-	_, _ = s.pool.Exec(ctx, notifyAlone, s.channel, "")
+	_, _ = s.pool.Exec(ctx, notifyAlone, s.channel, "", notifyPatience)
 }
 
 // Listen implements webhook.Listener. It takes a connection out of the pool for
@@ -120,7 +124,7 @@ func (s *Store) undeafened(ctx context.Context) bool {
 func (s *Store) probe(ctx context.Context, c *pgx.Conn) error {
 	word := rand.Text()
 	sending, cancel := context.WithTimeout(ctx, notifyTimeout)
-	_, err := s.pool.Exec(sending, notifyAlone, s.channel, word)
+	_, err := s.pool.Exec(sending, notifyAlone, s.channel, word, probePatience)
 	cancel()
 	if err != nil {
 		return err

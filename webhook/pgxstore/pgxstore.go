@@ -26,9 +26,10 @@
 // the whole cluster when such a transaction commits, so a store says it at most
 // once every [Options.NotifyEvery], and whoever hears it looks a second time
 // after that long. What was enqueued in between is found then. Without a
-// transaction of the host's, the notification is one of its own; within one, it
-// is sent along with the deliveries and takes no round trip. A notification is a
-// hint: where one is lost, the next poll finds the work.
+// transaction of the host's, the notification is one of its own, which waits for
+// that lock 100 ms at most; within one, it is sent along with the deliveries and
+// takes no round trip. A notification is a hint: where one is lost, the next poll
+// finds the work.
 //
 // PostgreSQL refuses PREPARE TRANSACTION after a NOTIFY. A host that commits in
 // two phases sets NotifyEvery to -1, and its processes poll.
