@@ -136,9 +136,21 @@ func (c slow) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestClaimCutOff ends a claim while its bodies are on their way: nothing was
+// TestClaimCutOff ends a claim while what belongs to it is on its way: nothing was
 // claimed, and others find it.
 func TestClaimCutOff(t *testing.T) {
+	for name, large := range map[string]func(*webhook.Batch){
+		"bodies": func(b *webhook.Batch) { b.Message.Bodies[0].Data = make([]byte, 100_000) },
+		"endpoints": func(b *webhook.Batch) {
+			b.Deliveries[0].Inline = &webhook.Endpoint{ID: "e", URL: "https://receiver.example/" + strings.Repeat("x", 100_000)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { claimCutOff(t, large) })
+	}
+}
+
+func claimCutOff(t *testing.T, large func(*webhook.Batch)) {
+	t.Helper()
 	dsn := place(t)
 	p := pool(t, dsn, nil)
 	tables(t, p)
@@ -146,7 +158,7 @@ func TestClaimCutOff(t *testing.T) {
 	s := open(t, p, pgxstore.Options{NotifyEvery: -1})
 	for _, id := range []string{"1", "2", "3"} {
 		b := batch(id, "e")
-		b.Message.Bodies[0].Data = make([]byte, 100_000)
+		large(b)
 		if _, err := s.Enqueue(ctx, b); err != nil {
 			t.Fatal(err)
 		}

@@ -141,7 +141,8 @@ func plan(batches []*webhook.Batch) (*inserts, error) {
 			if err != nil {
 				return nil, err
 			}
-			row.N, row.Size = len(p.deliveries), size
+			row.N = len(p.deliveries)
+			row.Size += size
 			lane := [2]string{row.E, row.Key}
 			if row.Ordered == 1 && row.State == int(webhook.Pending) && !lanes[lane] {
 				lanes[lane] = true
@@ -193,6 +194,7 @@ func deliveryRow(d *webhook.Delivery, m *webhook.Message) (newDelivery, error) {
 			return newDelivery{}, fmt.Errorf("the endpoint of delivery %q: %w", d.ID, err)
 		}
 		row.Inline = &record
+		row.Size = len(record) // it comes with a claim as the bodies do
 	}
 	return row, nil
 }

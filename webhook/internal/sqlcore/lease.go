@@ -58,7 +58,7 @@ const (
 	// be committed, or nobody sends for the time of a lease, and what may be sent
 	// but once never.
 	maxWithCommit = 16 << 10
-	rowBytes      = 256 // of a delivery and its message, about, without the body
+	rowBytes      = 512 // of a delivery and its message, about, without what size counts
 )
 
 // leaseAtOnce is PostgreSQL's way: in the round trip of the commit, unless the
