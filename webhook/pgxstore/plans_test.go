@@ -104,3 +104,76 @@ func TestClaimsKeepTheirPlans(t *testing.T) {
 		})
 	}
 }
+
+// TestPlansServeWhatGrows analyzes the tables while they have a row each, lets the
+// server keep its plans, and then fills them: a claim and a settlement must not
+// read the whole queue for each of their rows.
+func TestPlansServeWhatGrows(t *testing.T) {
+	p := pool(t, place(t), func(c *pgxpool.Config) { c.MaxConns = 1 })
+	tables(t, p)
+	s := open(t, p, pgxstore.Options{NotifyEvery: -1})
+	claim := func(limit int) ([]webhook.Settlement, time.Duration) {
+		t.Helper()
+		start := time.Now()
+		got, err := s.Claim(t.Context(), webhook.Claim{Limit: limit, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return settlements(got), time.Since(start)
+	}
+	settle := func(items []webhook.Settlement) time.Duration {
+		t.Helper()
+		start := time.Now()
+		if res, err := s.Settle(t.Context(), items); err != nil || len(res.Stale) > 0 {
+			t.Fatalf("Settle = %v, %v", res, err)
+		}
+		return time.Since(start)
+	}
+	analyze := func() {
+		t.Helper()
+		if _, err := p.Exec(t.Context(), "ANALYZE outhook_queue, outhook_delivery, outhook_message, outhook_lane"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 15 {
+		if _, err := s.Enqueue(t.Context(), batch(fmt.Sprintf("few%d", i), "e")); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			analyze()
+		}
+		items, _ := claim(10)
+		if i > 0 { // one stays, so that no table is empty
+			settle(items)
+		}
+	}
+	for i := range 20 {
+		var batches []*webhook.Batch
+		for k := range 1000 {
+			batches = append(batches, batch(fmt.Sprintf("many%d-%d", i, k), fmt.Sprintf("e%d", k%100)))
+		}
+		if _, err := s.EnqueueAll(t.Context(), batches); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round := func() (claimed, settled, last time.Duration) {
+		t.Helper()
+		items, claimed := claim(500)
+		if len(items) != 500 {
+			t.Fatalf("Claim returned %d deliveries, want 500", len(items))
+		}
+		return claimed, settle(items[1:]), settle(items[:1])
+	}
+	claimed, settled, last := round()
+	analyze()
+	round() // its plans are made
+	claimedWell, settledWell, lastWell := round()
+	for what, took := range map[string][2]time.Duration{
+		"a claim of 500": {claimed, claimedWell}, "a settlement of 499": {settled, settledWell}, "a settlement of 1": {last, lastWell},
+	} {
+		t.Logf("%s: %v, and %v once the tables are analyzed", what, took[0], took[1])
+		if took[0] > 20*took[1]+50*time.Millisecond {
+			t.Errorf("%s took %v, and %v once the tables are analyzed: its plan is of when they were small", what, took[0], took[1])
+		}
+	}
+}

@@ -53,12 +53,12 @@ func (st *statements) visiting(d Dialect) {
 		d.update("outhook_queue", []string{"s i"}, "t.seq = j.s", "state = 2", "ready = ?", "token = ?", "attempts = t.attempts + 1"))
 	st.leased = `SELECT ` + columns + `q.attempts, q.due FROM ` + d.rows("s i") + d.cross() + `outhook_queue q` + d.cross() + `outhook_delivery d WHERE q.seq = j.s AND d.seq = j.s`
 	ids := d.rows("e t")
+	const message = `SELECT m.id, m.type, m.happened, m.event_id, m.source, m.bodies, m.data FROM `
 	if d == PostgreSQL {
 		ids = arrays("e t")
+		st.messagesOf = message + `(SELECT DISTINCT d.message_id FROM ` + arrays("s i") + ` JOIN outhook_delivery d ON d.seq = j.s) x JOIN outhook_message m ON m.id = x.message_id`
 	}
-	const message = `SELECT m.id, m.type, m.happened, m.event_id, m.source, m.bodies, m.data FROM `
 	st.messages = message + ids + d.cross() + `outhook_message m WHERE m.id = j.e`
-	st.messagesOf = message + `(SELECT DISTINCT d.message_id FROM ` + arrays("s i") + ` JOIN outhook_delivery d ON d.seq = j.s) x JOIN outhook_message m ON m.id = x.message_id`
 	st.lanesDone = d.update("outhook_lane", []string{"e t", "c i", "p i"}, "t.endpoint_id = j.e", "due = j.c", "probe_seq = j.p")
 	st.lanesGone = d.remove("outhook_lane", "endpoint_id", "PRIMARY", "t")
 	st.sweep = `SELECT x.seq, x.endpoint_id, x.lane, x.ready, l.due, l.park_until, l.probe, CASE WHEN x.lane IS NULL OR x.ready IS NOT NULL OR x.seq <>` +

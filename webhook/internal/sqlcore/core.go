@@ -77,9 +77,9 @@ type Repeater interface {
 // Pipeliner is a Querier that can keep a query back, which then has no round trip
 // of its own.
 type Pipeliner interface {
-	// QueryLater runs a query with the next one or with the commit, and calls row
-	// for each of its rows before that one returns. An error of row's may come
-	// when all is committed.
+	// QueryLater runs a query with a later statement, at the latest with the next
+	// query or the commit, and calls row for each of its rows before that returns.
+	// An error of row's may come when all is committed.
 	QueryLater(ctx context.Context, query string, args []any, row func(Rows) error) error
 }
 
@@ -131,6 +131,7 @@ type Store struct {
 
 	busy     atomic.Bool // the last claim found something
 	expected atomic.Bool // the next one will: something was stored since
+	backlog  atomic.Bool // the last claim found so much that more may wait
 	matches  matches
 
 	mu        sync.Mutex
@@ -196,6 +197,22 @@ func (s *Store) update(ctx context.Context, f func(q Querier) error) error {
 	}
 }
 
+// manyRows is from how many rows on a statement is planned for each call: that
+// costs less than one row does then.
+const manyRows = 32
+
+// planAnew has PostgreSQL plan what follows in a transaction for the tables as they
+// are. A plan that it keeps may be of a time when a table, by its statistics, had
+// one row: then to read all of it costs no more than to find one, and it does so
+// until the table is analyzed. Where there is little to do and little waits, that
+// is soon done.
+func (s *Store) planAnew(ctx context.Context, q Querier, rows int) error {
+	if s.d != PostgreSQL || rows < manyRows && !s.backlog.Load() {
+		return nil
+	}
+	return q.Exec(ctx, s.st.planAnew)
+}
+
 // pause waits, or returns the context's error.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -246,8 +263,8 @@ func each(ctx context.Context, q Querier, query string, args []any, f func(r Row
 	return rows.Close()
 }
 
-// eachLater is each for a query whose rows nobody needs before the transaction
-// has ended.
+// eachLater is each for a query whose rows nobody needs before the next query or
+// the commit has returned.
 func eachLater(ctx context.Context, q Querier, query string, args []any, f func(r Rows) error) error {
 	if p, ok := q.(Pipeliner); ok {
 		return p.QueryLater(ctx, query, args, f)

@@ -72,6 +72,9 @@ func (v *visitor) leaseAtOnce(ctx context.Context, keep func(Rows) error) error 
 		size += int(v.chosen[i].size) + rowBytes
 	}
 	all := seqs.text()
+	if err := v.s.planAnew(ctx, v.q, len(v.chosen)); err != nil {
+		return err
+	}
 	err := eachLater(ctx, v.q, v.s.st.lease, []any{v.until(), v.leased.token, all, unsure.text(), v.now}, keep)
 	if err != nil {
 		return err

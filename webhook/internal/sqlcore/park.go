@@ -90,8 +90,10 @@ func (s *Store) Extend(ctx context.Context, leases []webhook.Lease, lease time.D
 	}
 	var stale []int
 	err := s.update(ctx, func(q Querier) error {
-		var err error
-		stale, err = s.extend(ctx, q, leases, lease)
+		err := s.planAnew(ctx, q, len(leases))
+		if err == nil {
+			stale, err = s.extend(ctx, q, leases, lease)
+		}
 		return err
 	})
 	return stale, s.wrap("extend", err)

@@ -19,7 +19,10 @@ func (s *Store) Purge(ctx context.Context, p webhook.Purge) (int, error) {
 	}
 	n := 0
 	err = s.update(ctx, func(q Querier) error {
-		n, err = s.purge(ctx, q, p, beyond)
+		err := s.planAnew(ctx, q, p.Limit)
+		if err == nil {
+			n, err = s.purge(ctx, q, p, beyond)
+		}
 		return err
 	})
 	return n, s.wrap("purge", err)

@@ -67,6 +67,9 @@ type tokenRow struct {
 }
 
 func (w *settler) run(ctx context.Context) error {
+	if err := w.s.planAnew(ctx, w.q, len(w.items)); err != nil {
+		return err
+	}
 	if err := w.lock(ctx); err != nil || len(w.rows) == 0 {
 		return err
 	}

@@ -40,6 +40,9 @@ func (w *settler) once(ctx context.Context) (done bool, err error) {
 	var lanes bool
 	err = w.s.update(ctx, func(q Querier) error {
 		valid, lanes = make([]bool, len(w.items)), false
+		if err := w.s.planAnew(ctx, q, len(w.items)); err != nil {
+			return err
+		}
 		return eachLater(ctx, q, w.s.st.settleOnce, args, func(r Rows) error {
 			var n, changes number
 			err := r.Scan(&n, &changes)

@@ -3,6 +3,7 @@ package sqlcore
 // statements are the texts of one dialect, made once.
 type statements struct {
 	version, clock, begin string
+	planAnew              string // PostgreSQL only
 
 	// Enqueue.
 	enqueue, enqueueOne                       string // PostgreSQL: all in one
@@ -45,9 +46,11 @@ func build(d Dialect) *statements {
 	st := &statements{
 		version: `SELECT version FROM outhook_schema`,
 		clock:   `SELECT {now}`,
-		// A plan made while the tables were small must serve when they are not.
+		// A plan made while the tables were small must serve when they are not; see
+		// planAnew.
 		begin: `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`,
 	}
+	st.planAnew = `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`
 	st.enqueuing(d)
 	st.claiming(d)
 	st.visiting(d)
@@ -98,7 +101,7 @@ func (st *statements) enqueuing(d Dialect) {
 // all lists the texts, to be finished.
 func (st *statements) all() []*string {
 	return []*string{
-		&st.version, &st.clock, &st.begin, &st.enqueue, &st.enqueueOne, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
+		&st.version, &st.clock, &st.begin, &st.planAnew, &st.enqueue, &st.enqueueOne, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
 		&st.heads, &st.awake, &st.newQueue, &st.closed, &st.newTaken, &st.taken, &st.newMarks, &st.newEnds, &st.peek, &st.marks,
 		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes, &st.skip,
 		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.doubt, &st.lease, &st.leased, &st.messages, &st.messagesOf, &st.lanesDone,
