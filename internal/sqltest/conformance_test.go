@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 	}
 	for _, d := range dialects {
 		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel() // most of it waits for a disk
 			require := storetest.All &^ storetest.Listener
 			if d != sqlstore.PostgreSQL {
 				require &^= storetest.Recall
