@@ -2,9 +2,9 @@ package crash_test
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/outhook/outhook/webhook"
 )
@@ -46,27 +46,46 @@ func withFault(s allOf, fault string) allOf { //nolint:ireturn // it stands for 
 	return &faulty{allOf: s, fault: fault, calls: new(atomic.Int64)}
 }
 
-// EnqueueAll loses one batch in ten, and says that it is stored.
+// EnqueueAll loses every second batch, the first one too, and says that it is stored.
 func (f *faulty) EnqueueAll(ctx context.Context, all []*webhook.Batch) ([][]webhook.Existing, error) {
-	if f.fault == "lose" && f.calls.Add(1)%10 == 0 {
+	if f.fault == "lose" && f.calls.Add(1)%2 == 1 {
 		return make([][]webhook.Existing, len(all)), nil
 	}
 	return f.allOf.EnqueueAll(ctx, all)
 }
 
-// Claim hides nothing for longer than a moment.
-func (f *faulty) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, error) {
-	if f.fault == "repeat" {
-		c.Lease = time.Millisecond
-	}
-	return f.allOf.Claim(ctx, c)
-}
-
-// Settle never comes.
+// Settle never comes, or forgets what was delivered.
 func (f *faulty) Settle(ctx context.Context, items []webhook.Settlement) (webhook.Settled, error) {
-	if f.fault == "hoard" {
+	switch f.fault {
+	case "hoard":
 		<-ctx.Done()
 		return webhook.Settled{}, ctx.Err()
+	case "repeat":
+		items = slices.Clone(items)
+		for i := range items {
+			if items[i].State == webhook.Delivered {
+				items[i].State, items[i].Delay = webhook.Pending, 0
+			}
+		}
 	}
 	return f.allOf.Settle(ctx, items)
+}
+
+// shows reports whether what the hosts do wrong has come as far as the receiver:
+// how soon it does is the machine's affair, and no kill is to come before.
+func (k *killing) shows() bool {
+	if k.fault != "hoard" && k.fault != "repeat" {
+		return true
+	}
+	fresh, often := 0, 0
+	for d, n := range k.to.acked() {
+		if n > k.acked[d] {
+			fresh++
+		}
+		often = max(often, n-k.acked[d])
+	}
+	if k.fault == "hoard" {
+		return fresh > bound
+	}
+	return often > 2 // one of them may be the crash's
 }

@@ -146,8 +146,8 @@ func (k *killing) run(t *testing.T, kills int) verdict {
 		p := k.child(t, int64(i+1)*1_000_000, k.pace())
 		p.await(t)
 		born, was, sent := time.Now(), k.count(), k.to.count()
-		until(ctx, 5*time.Second, func() bool { // it is at work
-			return k.count() > was+4 && k.to.count() > sent && (k.fault != "hoard" || k.to.count() > bound)
+		until(ctx, 20*time.Second, func() bool { // it is at work
+			return k.count() > was+4 && k.to.count() > sent && k.shows()
 		})
 		time.Sleep(time.Duration(rand.IntN(400)) * time.Millisecond)
 		p.kill()
