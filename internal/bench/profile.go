@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"runtime/pprof"
 )
 
@@ -35,6 +36,7 @@ func profileOf(ctx context.Context) *profile {
 func (p *profile) file(kind string) string { return filepath.Join(p.dir, p.name+"."+kind) }
 
 func (p *profile) allocs(kind string) error {
+	runtime.GC() // the profile is that of the last cycle that ended
 	f, err := os.Create(p.file(kind))
 	if err != nil {
 		return err
