@@ -61,3 +61,23 @@ func TestAttemptsOfABatch(t *testing.T) {
 		})
 	}
 }
+
+// TestSettlesByTheCallersID settles what was taken under an id that is no UTF-8,
+// which the caller knows as it was.
+func TestSettlesByTheCallersID(t *testing.T) {
+	p := pool(t, place(t), nil)
+	tables(t, p)
+	s := open(t, p, pgxstore.Options{NotifyEvery: -1})
+	for _, state := range []webhook.State{webhook.Pending, webhook.Delivered} {
+		b := batch(state.String(), "e")
+		b.Deliveries[0].ID = "dlv_\xff\xfe" + state.String()
+		b.Take = &webhook.Take{Wanted: []int{0}, Lease: time.Minute}
+		if _, err := s.Enqueue(t.Context(), b); err != nil || len(b.Take.Taken) != 1 {
+			t.Fatalf("Enqueue took %v, %v, want one", b.Take.Taken, err)
+		}
+		res, err := s.Settle(t.Context(), []webhook.Settlement{{ID: b.Deliveries[0].ID, EndpointID: "e", Token: b.Take.Token, State: state}})
+		if err != nil || len(res.Stale) > 0 {
+			t.Errorf("Settle to %v = %+v, %v, want it done", state, res, err)
+		}
+	}
+}

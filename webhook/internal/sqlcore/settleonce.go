@@ -2,7 +2,6 @@ package sqlcore
 
 import (
 	"context"
-	"strings"
 
 	"github.com/outhook/outhook/webhook"
 )
@@ -72,7 +71,7 @@ func (w *settler) ends() (rows onceRows, ok bool) {
 		}
 		seen[it.ID] = true
 		rows.n.number(int64(i))
-		rows.id.string(strings.ToValidUTF8(it.ID, "\uFFFD"))
+		rows.id.string(asStored(it.ID))
 		rows.token.number(it.Token)
 		rows.state.number(int64(it.State))
 		rows.reason.string(plain(it.Reason))
