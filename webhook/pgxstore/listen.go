@@ -54,13 +54,30 @@ func (s *Store) tell() bool {
 }
 
 // notify tells other processes that there is work. It is a hint, and no error.
+// One is on its way at a time: where it waits for the lock, others would wait with
+// it, on all connections of the pool. Whoever hears it looks for their work too; it
+// is tried once more for them where it was in vain.
 func (s *Store) notify(ctx context.Context) {
+	if !s.telling.TryLock() {
+		s.untold.Store(true)
+		return
+	}
+	defer s.telling.Unlock()
 	if !s.tell() {
 		return
 	}
+	s.untold.Store(false)
+	if err := s.send(ctx, "", notifyPatience); err != nil && s.untold.Load() {
+		_ = s.send(context.WithoutCancel(ctx), "", notifyPatience)
+	}
+}
+
+// send notifies in a transaction of its own.
+func (s *Store) send(ctx context.Context, word, patience string) error {
 	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
-	_, _ = s.pool.Exec(ctx, notifyAlone, s.channel, "", notifyPatience)
+	_, err := s.pool.Exec(ctx, notifyAlone, s.channel, word, patience)
+	return err
 }
 
 // Listen implements webhook.Listener. It takes a connection out of the pool for
@@ -123,10 +140,7 @@ func (s *Store) undeafened(ctx context.Context) bool {
 // probe sends a notification over another connection, and waits for it.
 func (s *Store) probe(ctx context.Context, c *pgx.Conn) error {
 	word := rand.Text()
-	sending, cancel := context.WithTimeout(ctx, notifyTimeout)
-	_, err := s.pool.Exec(sending, notifyAlone, s.channel, word, probePatience)
-	cancel()
-	if err != nil {
+	if err := s.send(ctx, word, probePatience); err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeout(ctx, probeTimeout)

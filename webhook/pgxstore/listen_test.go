@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -184,6 +185,65 @@ func TestNotifyWaits(t *testing.T) {
 	}
 	if n := p.Stat().NewConnsCount(); n != 1 {
 		t.Errorf("the pool opened %d connections, want 1: a notification in vain must not cost one", n)
+	}
+}
+
+// TestNotifiesOneAtATime holds what a notification needs, too: the others go
+// without, and do not take the connections of the pool with them. For them it is
+// tried once more.
+func TestNotifiesOneAtATime(t *testing.T) {
+	dsn := place(t)
+	p := pool(t, dsn, func(c *pgxpool.Config) {
+		c.ConnConfig.RuntimeParams["search_path"] += ",pg_catalog"
+	})
+	tables(t, p)
+	ctx := context.Background()
+	s := open(t, p, pgxstore.Options{NotifyEvery: time.Nanosecond})
+	admin(t, dsn, "CREATE TABLE needed (); CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOCK TABLE needed; END $$")
+	others := pool(t, dsn, nil)
+	if err := others.Ping(ctx); err != nil {
+		t.Fatal(err)
+	}
+	holder, err := pool(t, dsn, nil).Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Rollback(ctx) //nolint:errcheck // it only ends here
+	if _, err := holder.Exec(ctx, "LOCK TABLE needed"); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var left atomic.Int64
+	const n = 8
+	left.Store(n)
+	for i := range n {
+		wg.Go(func() {
+			defer left.Add(-1)
+			if _, err := s.Enqueue(ctx, batch(strconv.Itoa(i), "e")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	most, tries := 0, map[string]bool{}
+	for left.Load() > 0 {
+		var waiting int
+		var since string
+		err := others.QueryRow(ctx, `SELECT count(*), coalesce(max(query_start)::text, '') FROM pg_stat_activity
+			WHERE pid IN (SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'needed'::regclass)`).Scan(&waiting, &since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, waiting)
+		if waiting > 0 {
+			tries[since] = true
+		}
+	}
+	wg.Wait()
+	if most > 1 {
+		t.Errorf("%d notifications waited at a time, want 1", most)
+	}
+	if len(tries) < 2 {
+		t.Errorf("%d Enqueues came to %d notifications in vain, want another one for those that went without", n, len(tries))
 	}
 }
 

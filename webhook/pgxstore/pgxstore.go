@@ -27,9 +27,9 @@
 // once every [Options.NotifyEvery], and whoever hears it looks a second time
 // after that long. What was enqueued in between is found then. Without a
 // transaction of the host's, the notification is one of its own, which waits for
-// that lock 100 ms at most; within one, it is sent along with the deliveries and
-// takes no round trip. A notification is a hint: where one is lost, the next poll
-// finds the work.
+// that lock 100 ms at most, and once more for those who enqueued meanwhile and went
+// without; within one, it is sent along with the deliveries and takes no round trip.
+// A notification is a hint: where one is lost, the next poll finds the work.
 //
 // PostgreSQL refuses PREPARE TRANSACTION after a NOTIFY. A host that commits in
 // two phases sets NotifyEvery to -1, and its processes poll.
@@ -49,6 +49,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -98,6 +99,8 @@ type Store struct {
 	channel string
 	every   time.Duration
 
+	telling   sync.Mutex  // held by who notifies
+	untold    atomic.Bool // somebody else had something to tell meanwhile
 	mu        sync.Mutex
 	told      time.Time // when a notification was last begun
 	deafUntil time.Time // when listening is worth another try
