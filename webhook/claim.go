@@ -116,11 +116,12 @@ func (d *Dispatcher) claim(ctx context.Context, c *claimer) (more bool, err erro
 }
 
 // cut reports whether a claim may have ended because of its bytes, so that more is
-// due: the next body would have been too much, and few take half of them all.
+// due: the next would have been too much, and few take half of them all.
 func cut(claimed []Claimed, maxBytes int) bool {
 	n := 0
 	for i := range claimed {
-		if m, body := claimed[i].Message, claimed[i].Delivery.Body; m != nil && body >= 0 && body < len(m.Bodies) {
+		n += claimed[i].Bytes
+		if m, body := claimed[i].Message, claimed[i].Delivery.Body; claimed[i].Bytes == 0 && m != nil && body >= 0 && body < len(m.Bodies) {
 			n += len(m.Bodies[body].Data)
 		}
 	}

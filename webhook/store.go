@@ -121,7 +121,8 @@ type Queue interface {
 // Claim says how much work a caller wants. The store returns
 //
 //   - at most Limit deliveries, whose bodies sum up to at most MaxBytes, but
-//     always one where any is due;
+//     always one where any is due; a store may count more, and then says so
+//     in Claimed.Bytes;
 //   - of one endpoint at most PerEndpoint, and none of those in Skip;
 //   - fairly: while several endpoints have due deliveries, none waits for
 //     another's backlog;
@@ -147,6 +148,9 @@ type Claimed struct {
 	Delivery Delivery // its Attempts includes this one
 	Message  *Message // shared by all of this Claim's deliveries of it
 	Token    int64
+	// Bytes is what the store counted of Claim.MaxBytes for it, from which the
+	// dispatcher sees whether a claim ended for its bytes; 0: the length of its body.
+	Bytes int
 	// Age is the time since the delivery was enqueued.
 	Age time.Duration
 	// Expired says that an earlier lease ended without being settled: nobody

@@ -25,6 +25,8 @@ type takeQueue struct {
 	settling func() error
 	claiming func() // ahead of a Claim
 	ignores  bool   // it does not know Take
+	most     int    // of a claim, however much it may be; 0: no bound
+	counts   int    // bytes of each that is claimed
 
 	mu      sync.Mutex
 	claims  int
@@ -69,6 +71,9 @@ func (q *takeQueue) Enqueue(ctx context.Context, b *webhook.Batch) ([]webhook.Ex
 func (q *takeQueue) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, error) {
 	q.mu.Lock()
 	claiming := q.claiming
+	if q.most > 0 {
+		c.Limit = min(c.Limit, q.most)
+	}
 	q.mu.Unlock()
 	if claiming != nil {
 		claiming()
@@ -78,6 +83,7 @@ func (q *takeQueue) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claim
 	defer q.mu.Unlock()
 	q.claims++
 	for i := range claimed {
+		claimed[i].Bytes = q.counts
 		q.handed = append(q.handed, claimed[i].Delivery.ID)
 	}
 	return claimed, err

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,78 @@ func TestClaimCutByItsBytesSawNotAll(t *testing.T) {
 			t.Errorf("%d large deliveries of 5ms took %v, want no poll between the claims", endpoints*events, took)
 		}
 	})
+}
+
+// A claim may also end for what a store counts besides the bodies that are sent,
+// if it says so.
+func TestClaimCutByWhatElseIsCounted(t *testing.T) {
+	body := webhook.Body{Variant: "json"}
+	body.Data = make([]byte, 1000)
+	synctest.Test(t, func(t *testing.T) {
+		const backlog = 100
+		x := newTakeRig(t, false, func(c *webhook.Config) { c.ClaimBytes, c.PollInterval = 32_000, time.Second })
+		x.q.most, x.q.counts = 7, 3000 // fewer than the least share of an endpoint
+		x.net.Receiver("a.example", webhooktest.Answer{Delay: 5 * time.Millisecond})
+		x.set(webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/"})
+		for i := range backlog {
+			_, err := x.store.Enqueue(t.Context(), &webhook.Batch{
+				Message:    &webhook.Message{ID: fmt.Sprint("msg_", i), Type: "lead.created", Bodies: []webhook.Body{body}},
+				Deliveries: []webhook.Delivery{{ID: fmt.Sprint("dlv_", i), EndpointID: "a", Policy: "at-least-once", State: webhook.Pending}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.run()
+		start := time.Now()
+		for range backlog {
+			x.end()
+		}
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%d deliveries of 5ms took %v, want no poll between the claims", backlog, took)
+		}
+	})
+}
+
+// After a burst that had to be claimed, what comes no faster than it is sent is
+// taken again, to whatever endpoint it goes.
+func TestTakesAgainAfterABurst(t *testing.T) {
+	for _, inline := range []bool{false, true} {
+		t.Run(fmt.Sprintf("inline %v", inline), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const burst, n = 300, 1000
+				x := newTakeRig(t, false, nil)
+				x.q.claiming = func() { time.Sleep(2 * time.Millisecond) } // others are stored meanwhile
+				x.net.Receiver("a.example", webhooktest.Answer{Delay: 5 * time.Millisecond})
+				ep := webhook.Endpoint{ID: "a", Scope: link1, URL: "http://a.example/"}
+				x.set(ep)
+				x.run()
+				send := func() {
+					if !inline {
+						x.dispatch(leadCreated{Email: "x"}, link1)
+					} else if _, err := x.d.DispatchTo(t.Context(), leadCreated{Email: "x"}, ep); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range burst {
+					send()
+				}
+				x.q.set(func(q *takeQueue) { q.taken = nil })
+				for range n {
+					send()
+					time.Sleep(time.Millisecond)
+				}
+				for range burst + n {
+					x.end()
+				}
+				x.q.mu.Lock()
+				defer x.q.mu.Unlock()
+				if got := len(x.q.taken); got < n/2 {
+					t.Errorf("%d of %d were taken, want most", got, n)
+				}
+			})
+		})
+	}
 }
 
 // A Dispatch that fails brings nothing to be claimed.

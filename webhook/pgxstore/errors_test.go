@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/outhook/outhook/payload"
 	"github.com/outhook/outhook/retry"
 	"github.com/outhook/outhook/webhook"
 	"github.com/outhook/outhook/webhook/pgxstore"
@@ -143,6 +144,12 @@ func TestClaimCutOff(t *testing.T) {
 		"bodies": func(b *webhook.Batch) { b.Message.Bodies[0].Data = make([]byte, 100_000) },
 		"endpoints": func(b *webhook.Batch) {
 			b.Deliveries[0].Inline = &webhook.Endpoint{ID: "e", URL: "https://receiver.example/" + strings.Repeat("x", 100_000)}
+		},
+		"fields": func(b *webhook.Batch) {
+			b.Message.Bodies[0].Variant = "json?" + strings.Repeat("contact.field,", 7_000)
+		},
+		"header": func(b *webhook.Batch) {
+			b.Message.Bodies[0].Header = []payload.Header{{Name: "X-A", Value: strings.Repeat("x", 100_000)}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) { claimCutOff(t, large) })

@@ -124,18 +124,19 @@ type inserts struct {
 func plan(batches []*webhook.Batch) (*inserts, error) {
 	p := &inserts{batches: batches}
 	lanes := map[[2]string]bool{}
-	known := map[string]bool{}
+	known := map[string]int{}
 	for i, b := range batches {
 		if b == nil || b.Message == nil {
 			return nil, errors.New("a batch has no message")
 		}
-		if !known[b.Message.ID] && len(b.Deliveries) > 0 {
-			known[b.Message.ID] = true
+		if _, again := known[b.Message.ID]; !again && len(b.Deliveries) > 0 {
 			if err := p.message(b.Message); err != nil {
 				return nil, err
 			}
+			known[b.Message.ID] = len(p.messages[len(p.messages)-1].Bodies)
 		}
-		size := b.Message.Size()
+		// What says how the bodies are encoded may be longer than they are.
+		size := b.Message.Size() + max(known[b.Message.ID]-rowBytes/2, 0)
 		for k := range b.Deliveries {
 			row, err := deliveryRow(&b.Deliveries[k], b.Message)
 			if err != nil {

@@ -164,7 +164,7 @@ func (v *visitor) claimed() []webhook.Claimed {
 		delivery.State = webhook.Running
 		m := v.messages[string(d.message)]
 		out = append(out, webhook.Claimed{
-			Delivery: delivery, Message: m.Message, Token: v.leased.token,
+			Delivery: delivery, Message: m.Message, Token: v.leased.token, Bytes: int(v.chosen[i].size),
 			Age: span(v.now - d.created.v), Expired: v.leased.unsure[i], Err: v.s.wrap("claim", damage(err, m, delivery.Body)),
 		})
 	}
