@@ -31,7 +31,6 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Claimed, 
 	}
 	claimed, crowded, err := s.claimPatiently(ctx, &c, calm)
 	s.busy.Store(err == nil && (len(claimed) > 0 || crowded))
-	s.backlog.Store(len(claimed) >= min(c.Limit, manyRows))
 	return claimed, s.wrap("claim", err)
 }
 

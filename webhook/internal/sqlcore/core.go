@@ -131,11 +131,12 @@ type Store struct {
 
 	busy     atomic.Bool // the last claim found something
 	expected atomic.Bool // the next one will: something was stored since
-	backlog  atomic.Bool // the last claim found so much that more may wait
+	grown    atomic.Bool // a table, since the plans were made; see planAnew
 	matches  matches
 
 	mu        sync.Mutex
 	swept     time.Time // when a claim last called sweep
+	looked    time.Time // when somebody last looked for growth
 	sweepSeq  int64     // the row of the queue that sweep looked at last
 	keepUntil int64     // finals up to this id are beyond keepOf
 	keepOf    int
@@ -181,7 +182,7 @@ func (s *Store) update(ctx context.Context, f func(q Querier) error) error {
 	for try := 1; ; try++ {
 		err := s.db.Tx(ctx, func(q Querier) error {
 			if s.d == PostgreSQL {
-				if err := q.Exec(ctx, s.st.begin); err != nil {
+				if err := s.begin(ctx, q); err != nil {
 					return err
 				}
 			}
@@ -197,17 +198,27 @@ func (s *Store) update(ctx context.Context, f func(q Querier) error) error {
 	}
 }
 
+// begin is what a transaction on PostgreSQL begins with.
+func (s *Store) begin(ctx context.Context, q Querier) error {
+	err := q.Exec(ctx, s.st.begin)
+	if err == nil && s.grown.Load() {
+		err = q.Exec(ctx, s.st.planAnew)
+	}
+	return err
+}
+
 // manyRows is from how many rows on a statement is planned for each call: that
 // costs less than one row does then.
 const manyRows = 32
 
 // planAnew has PostgreSQL plan what follows in a transaction for the tables as they
-// are. A plan that it keeps may be of a time when a table, by its statistics, had
-// one row: then to read all of it costs no more than to find one, and it does so
-// until the table is analyzed. Where there is little to do and little waits, that
-// is soon done.
+// are, where it concerns many rows. A plan that it keeps may be of a time when a
+// table, by its statistics, had one row: then to read all of it costs no more than
+// to find one, and it does so until the table is analyzed. While one has grown so
+// since, whatever waits in it, all transactions but the host's are planned anew; see
+// lookForGrowth.
 func (s *Store) planAnew(ctx context.Context, q Querier, rows int) error {
-	if s.d != PostgreSQL || rows < manyRows && !s.backlog.Load() {
+	if s.d != PostgreSQL || rows < manyRows {
 		return nil
 	}
 	return q.Exec(ctx, s.st.planAnew)

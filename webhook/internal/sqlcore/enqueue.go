@@ -26,23 +26,39 @@ func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 	}
 	p.takes()
 	var found [][]webhook.Existing
-	if s.d == PostgreSQL {
-		// One statement is a transaction of its own.
-		for try := 1; ; try++ {
-			found, err = s.enqueue(ctx, s.db, p)
-			if err == nil && Left(batches) {
-				Expect(s)
-			}
-			if err == nil || try == maxTries || !s.d.transient(err) {
-				return found, s.wrap("enqueue", err)
-			}
-		}
-	}
-	err = s.update(ctx, func(q Querier) error {
+	write := func(q Querier) (err error) {
 		found, err = s.enqueue(ctx, q, p)
 		return err
-	})
-	return found, s.wrap("enqueue", err)
+	}
+	run := s.update
+	if s.d == PostgreSQL {
+		run = s.alone
+	}
+	if err = run(ctx, write); err != nil {
+		p.answer() // a commit may have failed
+		return nil, s.wrap("enqueue", err)
+	}
+	if s.d == PostgreSQL && Left(batches) {
+		Expect(s)
+	}
+	return found, nil
+}
+
+// alone has PostgreSQL run one statement, which is a transaction of its own, but
+// where it must be planned anew.
+func (s *Store) alone(ctx context.Context, write func(q Querier) error) error {
+	if s.unseen() {
+		_ = s.lookForGrowth(ctx, s.db) // or somebody else does, and else it takes longer
+	}
+	if s.grown.Load() {
+		return s.update(ctx, write)
+	}
+	for try := 1; ; try++ {
+		err := write(s.db)
+		if err == nil || try == maxTries || !s.d.transient(err) {
+			return err
+		}
+	}
 }
 
 // Outbox is a transaction of the host's.

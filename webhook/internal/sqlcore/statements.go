@@ -3,7 +3,7 @@ package sqlcore
 // statements are the texts of one dialect, made once.
 type statements struct {
 	version, clock, begin string
-	planAnew              string // PostgreSQL only
+	planAnew, outgrown    string // PostgreSQL only
 
 	// Enqueue.
 	enqueue, enqueueOne                       string // PostgreSQL: all in one
@@ -51,6 +51,11 @@ func build(d Dialect) *statements {
 		begin: `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`,
 	}
 	st.planAnew = `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`
+	// A queue may be empty by its statistics: where deliveries and messages are not,
+	// they are looked up one by one. What is analyzed has its plans made anew by the
+	// server; what never was, -1, is not taken for small. Counters need no lock.
+	st.outgrown = `SELECT count(*) FROM pg_class c WHERE c.oid IN (to_regclass('outhook_delivery'), to_regclass('outhook_message'))` +
+		` AND c.reltuples >= 0 AND pg_stat_get_live_tuples(c.oid) > 4 * c.reltuples + 1000`
 	st.enqueuing(d)
 	st.claiming(d)
 	st.visiting(d)
@@ -101,7 +106,7 @@ func (st *statements) enqueuing(d Dialect) {
 // all lists the texts, to be finished.
 func (st *statements) all() []*string {
 	return []*string{
-		&st.version, &st.clock, &st.begin, &st.planAnew, &st.enqueue, &st.enqueueOne, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
+		&st.version, &st.clock, &st.begin, &st.planAnew, &st.outgrown, &st.enqueue, &st.enqueueOne, &st.existing, &st.newDeliveries, &st.newSeqs, &st.newMessages,
 		&st.heads, &st.awake, &st.newQueue, &st.closed, &st.newTaken, &st.taken, &st.newMarks, &st.newEnds, &st.peek, &st.marks,
 		&st.promoteRead, &st.promote, &st.markLanes, &st.markCheck, &st.marksGone, &st.lanes, &st.skip,
 		&st.laneRows, &st.probes, &st.demote, &st.lockRows, &st.doubt, &st.lease, &st.leased, &st.messages, &st.messagesOf, &st.lanesDone,

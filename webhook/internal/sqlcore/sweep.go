@@ -17,7 +17,7 @@ const (
 // sweepNow looks at a part of the queue, at most once a second, for deliveries
 // that no turn and no mark leads to, and leaves marks for them. There are none
 // but after a transaction that stayed open for minutes on MySQL, or a change by
-// a hand that is not ours.
+// a hand that is not ours. On PostgreSQL it looks as well whether a table has grown.
 func (s *Store) sweepNow(ctx context.Context) error {
 	s.mu.Lock()
 	due, from := time.Since(s.swept) >= sweepEvery, s.sweepSeq
@@ -53,6 +53,9 @@ func (s *Store) sweepNow(ctx context.Context) error {
 }
 
 func (s *Store) sweep(ctx context.Context, q Querier, from int64) ([]markRow, int64, error) {
+	if err := s.lookForGrowth(ctx, q); err != nil {
+		return nil, from, err
+	}
 	now, err := s.clock(ctx, q)
 	if err != nil {
 		return nil, from, err
@@ -80,6 +83,34 @@ func (s *Store) sweep(ctx context.Context, q Querier, from int64) ([]markRow, in
 		return nil
 	})
 	return forgotten, last, err
+}
+
+// lookForGrowth asks PostgreSQL whether a table has outgrown its statistics.
+func (s *Store) lookForGrowth(ctx context.Context, q Querier) error {
+	if s.d != PostgreSQL {
+		return nil
+	}
+	s.mu.Lock()
+	s.looked = time.Now()
+	s.mu.Unlock()
+	return eachLater(ctx, q, s.st.outgrown, nil, func(r Rows) error {
+		var n number
+		err := r.Scan(&n)
+		s.grown.Store(n.v > 0)
+		return err
+	})
+}
+
+// unseen reports whether nobody has looked for growth of late, as where nothing is
+// claimed, and takes it that the caller does.
+func (s *Store) unseen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.looked) <= 2*sweepEvery {
+		return false
+	}
+	s.looked = time.Now()
+	return true
 }
 
 // Interfaces that the store implements.
