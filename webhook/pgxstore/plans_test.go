@@ -104,3 +104,40 @@ func TestClaimsKeepTheirPlans(t *testing.T) {
 		})
 	}
 }
+
+// TestClaimsAreNotCompiled has the server compile whatever it is let: where much
+// waits, a claim of some is estimated at much, and to compile it takes longer.
+func TestClaimsAreNotCompiled(t *testing.T) {
+	rounds := func(jit string) time.Duration {
+		p := pool(t, place(t), func(c *pgxpool.Config) {
+			c.MaxConns = 1
+			for _, cost := range []string{"jit_above_cost", "jit_inline_above_cost", "jit_optimize_above_cost"} {
+				c.ConnConfig.RuntimeParams[cost] = "10" // above that of what a transaction begins with
+			}
+			c.ConnConfig.RuntimeParams["jit"] = jit
+		})
+		tables(t, p)
+		s := open(t, p, pgxstore.Options{NotifyEvery: -1})
+		best := time.Hour
+		for i := range 4 {
+			if _, err := s.Enqueue(t.Context(), batch(fmt.Sprint("c", i), "e")); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			got, err := s.Claim(t.Context(), webhook.Claim{Limit: 10, Lease: time.Minute})
+			if err != nil || len(got) != 1 {
+				t.Fatalf("Claim = %d deliveries, %v, want 1", len(got), err)
+			}
+			if res, err := s.Settle(t.Context(), settlements(got)); err != nil || len(res.Stale) > 0 {
+				t.Fatalf("Settle = %v, %v", res, err)
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	off, on := rounds("off"), rounds("on")
+	t.Logf("a claim and its settlement: %v, and %v where the server may compile", off, on)
+	if on > 5*off+20*time.Millisecond {
+		t.Errorf("a claim and its settlement take %v where the server may compile, and %v where not", on, off)
+	}
+}

@@ -47,8 +47,9 @@ func build(d Dialect) *statements {
 		version: `SELECT version FROM outhook_schema`,
 		clock:   `SELECT {now}`,
 		// A plan made while the tables were small must serve when they are not; see
-		// planAnew.
-		begin: `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`,
+		// planAnew. What is estimated at many rows and brings some is not to be compiled.
+		begin: `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),` +
+			` set_config('jit', 'off', true)`,
 	}
 	st.planAnew = `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`
 	// A queue may be empty by its statistics: where deliveries and messages are not,
