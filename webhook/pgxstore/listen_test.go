@@ -156,6 +156,22 @@ func TestListenBeside(t *testing.T) {
 	}
 }
 
+// holdNotifications keeps what a notification needs from all whose search_path has
+// pg_catalog behind the schema of the test, until it ends.
+func holdNotifications(t *testing.T, dsn string) {
+	t.Helper()
+	ctx := context.Background()
+	admin(t, dsn, "CREATE TABLE needed (); CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOCK TABLE needed; END $$")
+	holder, err := pool(t, dsn, nil).Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = holder.Rollback(ctx) })
+	if _, err := holder.Exec(ctx, "LOCK TABLE needed"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestNotifyWaits has somebody hold what a notification needs: who enqueued waits
 // for it a little, and keeps the connection.
 func TestNotifyWaits(t *testing.T) {
@@ -167,15 +183,7 @@ func TestNotifyWaits(t *testing.T) {
 	tables(t, p)
 	ctx := context.Background()
 	s := open(t, p, pgxstore.Options{})
-	admin(t, dsn, "CREATE TABLE needed (); CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOCK TABLE needed; END $$")
-	holder, err := pool(t, dsn, nil).Begin(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer holder.Rollback(ctx) //nolint:errcheck // it only ends here
-	if _, err := holder.Exec(ctx, "LOCK TABLE needed"); err != nil {
-		t.Fatal(err)
-	}
+	holdNotifications(t, dsn)
 	start := time.Now()
 	if _, err := s.Enqueue(ctx, batch("1", "e")); err != nil {
 		t.Errorf("Enqueue = %v, want nil: it is stored, and others will poll", err)
@@ -199,17 +207,9 @@ func TestNotifiesOneAtATime(t *testing.T) {
 	tables(t, p)
 	ctx := context.Background()
 	s := open(t, p, pgxstore.Options{NotifyEvery: time.Nanosecond})
-	admin(t, dsn, "CREATE TABLE needed (); CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN LOCK TABLE needed; END $$")
+	holdNotifications(t, dsn)
 	others := pool(t, dsn, nil)
 	if err := others.Ping(ctx); err != nil {
-		t.Fatal(err)
-	}
-	holder, err := pool(t, dsn, nil).Begin(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer holder.Rollback(ctx) //nolint:errcheck // it only ends here
-	if _, err := holder.Exec(ctx, "LOCK TABLE needed"); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
