@@ -47,9 +47,8 @@ func (s *Store) EnqueueAll(ctx context.Context, batches []*webhook.Batch) ([][]w
 // alone has PostgreSQL run one statement, which is a transaction of its own, but
 // where it must be planned anew.
 func (s *Store) alone(ctx context.Context, write func(q Querier) error) error {
-	if s.unseen() {
-		_ = s.lookForGrowth(ctx, s.db) // or somebody else does, and else it takes longer
-	}
+	// Who claims looks more often; without an answer this takes longer at most.
+	_ = s.lookForGrowth(ctx, s.db, 2*sweepEvery)
 	if s.grown.Load() {
 		return s.update(ctx, write)
 	}

@@ -53,7 +53,7 @@ func (s *Store) sweepNow(ctx context.Context) error {
 }
 
 func (s *Store) sweep(ctx context.Context, q Querier, from int64) ([]markRow, int64, error) {
-	if err := s.lookForGrowth(ctx, q); err != nil {
+	if err := s.lookForGrowth(ctx, q, 0); err != nil {
 		return nil, from, err
 	}
 	now, err := s.clock(ctx, q)
@@ -85,32 +85,24 @@ func (s *Store) sweep(ctx context.Context, q Querier, from int64) ([]markRow, in
 	return forgotten, last, err
 }
 
-// lookForGrowth asks PostgreSQL whether a table has outgrown its statistics.
-func (s *Store) lookForGrowth(ctx context.Context, q Querier) error {
-	if s.d != PostgreSQL {
+// lookForGrowth asks PostgreSQL whether a table has outgrown its statistics, unless
+// somebody did so less than after ago.
+func (s *Store) lookForGrowth(ctx context.Context, q Querier, after time.Duration) error {
+	s.mu.Lock()
+	due := s.d == PostgreSQL && time.Since(s.looked) >= after
+	if due {
+		s.looked = time.Now()
+	}
+	s.mu.Unlock()
+	if !due {
 		return nil
 	}
-	s.mu.Lock()
-	s.looked = time.Now()
-	s.mu.Unlock()
 	return eachLater(ctx, q, s.st.outgrown, nil, func(r Rows) error {
 		var n number
 		err := r.Scan(&n)
 		s.grown.Store(n.v > 0)
 		return err
 	})
-}
-
-// unseen reports whether nobody has looked for growth of late, as where nothing is
-// claimed, and takes it that the caller does.
-func (s *Store) unseen() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.looked) <= 2*sweepEvery {
-		return false
-	}
-	s.looked = time.Now()
-	return true
 }
 
 // Interfaces that the store implements.
